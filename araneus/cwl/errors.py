@@ -1,0 +1,66 @@
+"""What can be wrong with a document, its inputs, its expressions or what a tool left behind.
+
+CWLError
+├── DocumentError     the document is not valid CWL; lists every problem with its place
+├── UnsupportedError  valid, but asks for something that this engine does not do (exit 33 of a CWL runner)
+├── InputError        the inputs do not fit the ports; lists every problem
+├── ExpressionError   an expression failed, ran too long or gave something unusable
+└── OutputError       a required output is missing, or what was produced does not fit its port
+"""
+
+from dataclasses import dataclass
+
+from araneus.model.job import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake: ``where`` is a path in the document or a port (``steps/align/in/reads``), ``what`` a sentence."""
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" if self.where else self.what
+
+
+class CWLError(Exception):
+    """Root of this package's errors. ``reason`` is how a job that meets it ends."""
+
+    reason = Reason.UNSUPPORTED
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+class DocumentError(CWLError):
+    """The document is not valid CWL."""
+
+
+class UnsupportedError(CWLError):
+    """The document asks for something that this engine does not do."""
+
+
+class InputError(CWLError):
+    """The inputs do not fit the ports."""
+
+    reason = Reason.BAD_INPUT
+
+
+class ExpressionError(CWLError):
+    """An expression failed."""
+
+    reason = Reason.BAD_EXPRESSION
+
+
+class OutputError(CWLError):
+    """What a tool left behind does not fit its outputs."""
+
+    reason = Reason.BAD_OUTPUT
+
+
+class MissingOutputError(OutputError):
+    """A required output was not produced."""
+
+    reason = Reason.MISSING_OUTPUT

@@ -1,0 +1,1 @@
+"""Where attempts run. Knows job directories, processes and containers; never tasks, SQL or CWL."""

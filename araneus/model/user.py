@@ -1,0 +1,50 @@
+"""People and their tokens."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from araneus.model.errors import Fault, Refusal
+
+_USERNAME = re.compile(r"[A-Za-z0-9_\-.]{1,64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A person with an account. ``username`` is case-sensitive and is the owner part of project ids."""
+
+    username: str
+    email: str
+    first_name: str = ""
+    last_name: str = ""
+    affiliation: str = ""
+    admin: bool = False
+    disabled: bool = False
+    billing_group: str
+    created_on: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A credential of a user. Only its hash is kept: the text is shown once, when it is made."""
+
+    digest: str
+    username: str
+    label: str
+    created_on: datetime
+    expires_on: datetime | None = None
+
+
+def token_digest(token: str) -> str:
+    """SHA-256 of a token in hexadecimal. Tokens hold 128 random bits, so no salt or slow hash is needed."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def check_username(name: str) -> str:
+    """The name itself when it may stand in a project id; else `Refusal`."""
+    if not _USERNAME.fullmatch(name) or name in {".", ".."}:
+        raise Refusal(
+            Fault.BAD_REQUEST, f"{name[:80]!r} cannot be a username: use 1 to 64 letters, digits, '-', '_' or '.'."
+        )
+    return name

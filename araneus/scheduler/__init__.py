@@ -1,0 +1,1 @@
+"""The running half: claim, advance, submit, collect, settle."""

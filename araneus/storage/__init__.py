@@ -1,0 +1,1 @@
+"""Bytes, kept once by content. Knows locations; never projects or names."""
