@@ -1,0 +1,65 @@
+"""How an attempt ended for the job: exit code against success codes, outputs collected, a sentence for a person.
+
+Reads the job directory; writes nothing and knows no database. Shared by the server and the foreground runner.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from araneus.cwl.command import Invocation
+from araneus.cwl.errors import CWLError
+from araneus.cwl.expressions import Evaluator
+from araneus.cwl.outputs import collect
+from araneus.cwl.process import CommandLineTool
+from araneus.executors.base import Ended
+from araneus.model.job import Outcome, Reason
+
+TAIL_BYTES = 2048
+TAIL_LINES = 20
+
+
+def settle(
+    tool: CommandLineTool, invocation: Invocation, ended: Ended, directory: Path, evaluator: Evaluator
+) -> tuple[Outcome, dict[str, Any] | None]:
+    """The job's outcome and, when it succeeded, its outputs. A wrong tool or document gives an outcome, never an error.
+
+    ``directory`` is the job directory as this machine sees it.
+    """
+    outcome = ended.outcome
+    if outcome.reason is not Reason.SUCCEEDED:
+        return outcome, None
+    code = outcome.exit_code if outcome.exit_code is not None else 0
+    if code not in tool.success_codes:
+        return Outcome(reason=Reason.EXIT_CODE, exit_code=code, message=stderr_tail(directory, invocation.stderr)), None
+    try:
+        outputs = collect(tool, invocation, directory / "work", evaluator, exit_code=code)
+    except CWLError as error:
+        return Outcome(reason=error.reason, exit_code=code, message=str(error)), None
+    except OSError as error:
+        return Outcome(reason=Reason.BAD_OUTPUT, exit_code=code, message=f"outputs cannot be read: {error}"), None
+    return Outcome(reason=Reason.SUCCEEDED, exit_code=code), outputs
+
+
+def stderr_tail(directory: Path, stderr: str | None) -> str:
+    """The last lines that the tool wrote to its standard error: at most 20 lines and 2 kB, odd bytes replaced.
+
+    ``stderr`` is the name that the tool itself gave to the file, relative to its work directory. A file that is not
+    there, or is not a plain file, gives the empty text.
+    """
+    path = directory / "work" / stderr if stderr else directory / "job.err.log"
+    if stderr and ".." in Path(stderr).parts:
+        return ""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    with os.fdopen(descriptor, "rb") as file:
+        try:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - TAIL_BYTES))
+            text = file.read(TAIL_BYTES).decode("utf-8", "replace")
+        except OSError:
+            return ""
+    lines = text.replace("\x00", "\ufffd").strip().splitlines()
+    return "\n".join(lines[-TAIL_LINES:])

@@ -1,0 +1,132 @@
+"""Between the language and the executors: an `Invocation` becomes a `Submission`, locations become paths.
+
+`submission` translates and decides nothing about CWL. `Gate` is the guard of the server: a running task may reach the
+bytes of its own inputs and what its own jobs left behind, and nothing else of this machine, whatever a document, an
+expression or a tool puts into a ``location``.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import unquote, urlsplit
+
+from araneus.cwl.command import Invocation, Layout
+from araneus.cwl.errors import InputError, Problem
+from araneus.executors.base import Image, Literal, Mount, Submission
+from araneus.model.file import Location
+from araneus.model.job import Resources
+from araneus.storage.base import Storage
+
+Locate: TypeAlias = Callable[[Location], Path]
+"""A location as a path of this machine, to be read only. Raises `InputError` when it may not or cannot be reached."""
+
+_IMAGE_FIELDS = {
+    "pull": "dockerPull",
+    "load": "dockerLoad",
+    "file": "dockerFile",
+    "import_": "dockerImport",
+    "image_id": "dockerImageId",
+}
+
+
+def layout(directory: Path) -> Layout:
+    """Where a tool finds its directories: inside the job directory, under the same paths with and without a sandbox."""
+    return Layout(work=str(directory / "work"), temporary=str(directory / "tmp"), inputs=str(directory / "inputs"))
+
+
+def submission(
+    invocation: Invocation,
+    *,
+    attempt: str,
+    directory: Path,
+    resources: Resources,
+    locate: Locate,
+    network: bool = True,
+    name: str = "",
+) -> Submission:
+    """What an executor needs to run the invocation. ``network`` False forbids it whatever the tool asks for.
+
+    Raises `InputError` when ``locate`` refuses a location.
+    """
+    return Submission(
+        attempt=attempt,
+        directory=directory,
+        command=invocation.command,
+        environment=invocation.environment,
+        work=invocation.work,
+        temporary=str(directory / "tmp"),
+        stdin=invocation.stdin,
+        stdout=invocation.stdout,
+        stderr=invocation.stderr,
+        mounts=tuple(
+            Mount(source=locate(mount.location), target=mount.target, writable=mount.writable)
+            for mount in invocation.mounts
+        ),
+        literals=tuple(
+            Literal(target=literal.target, content=literal.content, executable=literal.executable)
+            for literal in invocation.literals
+        ),
+        resources=resources,
+        image=_image(invocation.container, required=invocation.container_required),
+        network=network and invocation.network,
+        time_limit=invocation.time_limit,
+        job={"name": name, "inputs": invocation.inputs, "runtime": invocation.runtime},
+    )
+
+
+def _image(container: Mapping[str, object] | None, *, required: bool) -> Image | None:
+    if container is None:
+        return None
+    fields = {field: str(container[key]) for field, key in _IMAGE_FIELDS.items() if container.get(key)}
+    return Image(required=required, **fields) if fields else None  # type: ignore[arg-type]  # the keys are its fields
+
+
+def file_path(location: Location) -> Path | None:
+    """The path that a ``file:`` location or a bare absolute path names, else None."""
+    if location.startswith("/"):
+        return Path(location)
+    parts = urlsplit(location)
+    if parts.scheme != "file" or parts.netloc not in {"", "localhost"}:
+        return None
+    return Path(unquote(location.split("://", 1)[1] if "://" in location else parts.path, errors="surrogateescape"))
+
+
+class Gate:
+    """Which bytes one task may reach: blobs that it was given, and files inside the job directories of its attempts."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._blobs: set[Location] = set()
+        self._directories: set[Path] = set()
+
+    def admit(self, locations: Iterable[Location]) -> None:
+        """Let these blobs through from now on."""
+        self._blobs.update(locations)
+
+    def open(self, directory: Path) -> None:
+        """Let the files of a job directory through from now on."""
+        self._directories.add(directory.resolve())
+
+    def locate(self, location: Location) -> Path:
+        """The path behind a location. Raises `InputError` when it is none of the task's or is not there any more."""
+        path = file_path(location)
+        if path is None:
+            return self._blob(location)
+        try:
+            real = path.resolve(strict=True)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise InputError(Problem("", f"the file {path} is not there any more")) from error
+        if not any(parent in self._directories for parent in real.parents) and not self._is_known_blob(real):
+            raise InputError(Problem("", f"{path} is outside the task: only its inputs and outputs can be used"))
+        return real
+
+    def _blob(self, location: Location) -> Path:
+        if location not in self._blobs:
+            raise InputError(Problem("", f"{location[:120]!r} is none of the task's inputs or outputs"))
+        try:
+            return self._storage.path(location)
+        except FileNotFoundError as error:
+            raise InputError(Problem("", f"the bytes of {location} are not in the storage any more")) from error
+
+    def _is_known_blob(self, real: Path) -> bool:
+        return f"blob:{real.name}" in self._blobs and self._storage.path(f"blob:{real.name}").resolve() == real
