@@ -86,7 +86,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One submission of a job. Its row is committed before the executor hears of it."""
+    """One submission of a job. Its row is committed before the executor hears of it.
+
+    ``logs`` maps the name of each log file of the job directory to the id of its hidden `model.file.File` row.
+    """
 
     id: str
     task: str
@@ -95,6 +98,7 @@ class Attempt:
     executor: str
     directory: str
     resources: Resources = field(default_factory=Resources)
+    logs: dict[str, str] = field(default_factory=dict)
     outcome: Outcome | None = None
     created_on: datetime
     ended_on: datetime | None = None
