@@ -1,0 +1,103 @@
+"""Accounts of people: the first user of a fresh data directory, further users, tokens, the credentials file.
+
+Used by the command line only; it works on the database directly, for the person who owns the machine.
+"""
+
+import configparser
+import getpass
+import os
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from araneus.model.errors import Fault, Refusal
+from araneus.model.ids import new_token, new_uuid
+from araneus.model.user import Token, User, check_username, token_digest
+from araneus.store import tokens, users
+from araneus.store.database import Database
+
+CREDENTIALS = "credentials"
+
+
+def add_user(database: Database, username: str, *, email: str = "", admin: bool = False, now: datetime) -> User:
+    """Insert a user with a billing group of their own; `Refusal` when the name is taken or unusable."""
+    user = User(
+        username=check_username(username),
+        email=email or f"{username}@localhost",
+        admin=admin,
+        billing_group=new_uuid(),
+        created_on=now,
+    )
+    with database.write() as connection:
+        users.insert(connection, user)
+    return user
+
+
+def add_token(
+    database: Database, username: str, *, label: str = "", days: int | None = None, now: datetime
+) -> tuple[str, Token]:
+    """Make a token for a user; the text is returned once and only its hash is kept."""
+    text = new_token()
+    token = Token(
+        digest=token_digest(text),
+        username=username,
+        label=label,
+        created_on=now,
+        expires_on=now + timedelta(days=days) if days else None,
+    )
+    with database.write() as connection:
+        if users.get(connection, username) is None:
+            raise Refusal(Fault.USER_NOT_FOUND, f"No user {username!r}; see `araneus user list`.")
+        tokens.insert(connection, token)
+    return text, token
+
+
+def ensure_first_user(database: Database, data: Path, endpoint: str, now: datetime) -> str:
+    """Make the first user and their token on a fresh start, and keep ``data/credentials`` up to date.
+
+    The file has the form of ``~/.sevenbridges/credentials`` with the profile ``default`` and is readable by its owner
+    only. Returns the username it belongs to. A lost or revoked token is replaced by a new one.
+    """
+    with database.read() as connection:
+        known = users.all_users(connection)
+    user = known[0] if known else add_user(database, _own_name(), admin=True, now=now)
+    file = data / CREDENTIALS
+    text = _token_in(file)
+    owner = None
+    if text:
+        with database.read() as connection:
+            owner = users.by_token(connection, token_digest(text), now)
+    if owner is None:
+        text, _ = add_token(database, user.username, label="made by araneus up", now=now)
+    else:
+        user = owner
+    assert text is not None
+    _write_credentials(file, endpoint, text)
+    return user.username
+
+
+def _own_name() -> str:
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):
+        name = ""
+    return re.sub(r"[^A-Za-z0-9_\-]", "-", name)[:64] or "me"
+
+
+def _token_in(file: Path) -> str | None:
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read(file, "utf-8")
+    except (configparser.Error, UnicodeDecodeError):
+        return None
+    return parser.get("default", "auth_token", fallback=None)
+
+
+def _write_credentials(file: Path, endpoint: str, token: str) -> None:
+    text = f"[default]\napi_endpoint = {endpoint}\nauth_token = {token}\n"
+    if file.exists() and file.read_text("utf-8", "replace") == text:
+        return
+    fresh = file.with_name(file.name + ".new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
+        stream.write(text)
+    fresh.replace(file)

@@ -1,0 +1,192 @@
+"""Settings: packaged defaults, then a file, then the environment; frozen once loaded.
+
+`defaults.toml` is the manual and is really loaded. A key that it does not have is an error, wherever it comes from.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+PREFIX = "ARANEUS__"
+
+
+class SettingsError(Exception):
+    """A setting is unknown or has a value of the wrong kind; the message says which and where it came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Where the API listens and how it presents itself. ``body_limit`` is in MiB."""
+
+    host: str
+    port: int
+    public_url: str
+    trust_proxy: bool
+    body_limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """Which database; an empty URL is SQLite in the data directory."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """Where bytes are kept. ``link_lifetime`` is in seconds."""
+
+    directory: str
+    link_lifetime: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettings:
+    """What jobs may use and how they are confined. ``memory`` is in MiB."""
+
+    directory: str
+    cores: int
+    memory: int
+    sandbox: str
+    containers: str
+    unconfined: bool
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class JavaScriptSettings:
+    """Limits of expressions: seconds and MiB."""
+
+    workers: int
+    time_limit: float
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """Requests per user and window (seconds); 0 requests means no limit."""
+
+    requests: int
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """How much is logged."""
+
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set, and the data directory it belongs to."""
+
+    data: Path
+    server: ServerSettings
+    database: DatabaseSettings
+    storage: StorageSettings
+    jobs: JobSettings
+    javascript: JavaScriptSettings
+    limits: LimitSettings
+    log: LogSettings
+
+    @property
+    def database_url(self) -> str:
+        """The database's URL, with the default filled in."""
+        return self.database.url or f"sqlite:///{self.data / 'araneus.db'}"
+
+    @property
+    def blobs_directory(self) -> Path:
+        """Where blobs are."""
+        return Path(self.storage.directory or self.data / "blobs")
+
+    @property
+    def jobs_directory(self) -> Path:
+        """Where job directories are."""
+        return Path(self.jobs.directory or self.data / "jobs")
+
+
+_CHOICES = {
+    ("jobs", "sandbox"): ("auto", "bubblewrap", "none"),
+    ("jobs", "containers"): ("auto", "docker", "podman", "none"),
+    ("log", "level"): ("debug", "info", "warning", "error"),
+}
+_Section = TypeVar("_Section")
+
+
+def load(data: Path, environ: Mapping[str, str], overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
+    """The settings of a data directory: defaults, ``data/araneus.toml``, environment, then ``overrides`` (the command
+    line). Raises `SettingsError`."""
+    values = tomllib.loads(resources.files("araneus").joinpath("defaults.toml").read_text("utf-8"))
+    file = data / "araneus.toml"
+    if file.exists():
+        try:
+            _merge(values, tomllib.loads(file.read_text("utf-8")), str(file))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{file}: {error}") from error
+    _merge(values, _from_environment(environ, values), "the environment")
+    _merge(values, overrides or {}, "the command line")
+    for (section, key), choices in _CHOICES.items():
+        if values[section][key] not in choices:
+            raise SettingsError(f"{section}.{key} is {values[section][key]!r}; choose one of {', '.join(choices)}.")
+    return Settings(
+        data=data,
+        server=_section(ServerSettings, values["server"]),
+        database=_section(DatabaseSettings, values["database"]),
+        storage=_section(StorageSettings, values["storage"]),
+        jobs=_section(JobSettings, values["jobs"]),
+        javascript=_section(JavaScriptSettings, values["javascript"]),
+        limits=_section(LimitSettings, values["limits"]),
+        log=_section(LogSettings, values["log"]),
+    )
+
+
+def _section(kind: type[_Section], values: Mapping[str, Any]) -> _Section:
+    return kind(**{field.name: values[field.name] for field in fields(kind)})  # type: ignore[arg-type]
+
+
+def _merge(values: dict[str, Any], given: Mapping[str, Any], source: str) -> None:
+    for section, keys in given.items():
+        if section not in values or not isinstance(keys, Mapping):
+            raise SettingsError(f"Unknown section [{section}] in {source}; known: {', '.join(values)}.")
+        for key, value in keys.items():
+            known = values[section]
+            if key not in known:
+                raise SettingsError(f"Unknown setting {section}.{key} in {source}; known: {', '.join(known)}.")
+            known[key] = _typed(f"{section}.{key}", value, known[key], source)
+
+
+def _typed(name: str, value: Any, default: Any, source: str) -> Any:
+    kind = type(default)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not kind:
+        raise SettingsError(f"{name} in {source} is {value!r}; expected {kind.__name__}, such as {default!r}.")
+    return value
+
+
+def _from_environment(environ: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, text in environ.items():
+        if not name.startswith(PREFIX):
+            continue
+        section, _, key = name.removeprefix(PREFIX).lower().partition("__")
+        default = values.get(section, {}).get(key, "")
+        found.setdefault(section, {})[key] = _read(name, text, type(default))
+    return found
+
+
+def _read(name: str, text: str, kind: type) -> Any:
+    if kind is bool:
+        if text.lower() in {"true", "1", "yes", "on"}:
+            return True
+        if text.lower() in {"false", "0", "no", "off"}:
+            return False
+        raise SettingsError(f"{name} is {text!r}; expected true or false.")
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise SettingsError(f"{name} is {text!r}; expected {kind.__name__}.") from error
