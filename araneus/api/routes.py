@@ -1,0 +1,85 @@
+"""Which path leads to which handler: the list of all routes, and the tree that finds one.
+
+A resource module contributes its tuple ``ROUTES``; add the module to the list and its paths are served, described in
+the OpenAPI document and counted in the table of compatibility.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from araneus.api import billing, limits, projects, root, users
+from araneus.api.call import Route
+from araneus.model.errors import Fault, Refusal
+
+ROUTES: tuple[Route, ...] = (
+    *root.ROUTES,
+    *limits.ROUTES,
+    *users.ROUTES,
+    *billing.ROUTES,
+    *projects.ROUTES,
+)
+
+
+@dataclass(slots=True)
+class _Node:
+    literal: dict[str, "_Node"] = field(default_factory=dict)
+    parameter: "_Node | None" = None
+    methods: dict[str, Route] = field(default_factory=dict)
+
+
+class RouteTree:
+    """Finds routes by path segments: a literal segment beats a parameter, empty segments do not count.
+
+    So every path works with and without slashes at its end, directly, which a redirect would not do for a POST.
+    """
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._root = _Node()
+        for route in routes:
+            node = self._root
+            for part in _segments(route.path):
+                if part.startswith("{"):
+                    node.parameter = node.parameter or _Node()
+                    node = node.parameter
+                else:
+                    node = node.literal.setdefault(part, _Node())
+            if route.method in node.methods:
+                raise ValueError(f"two routes for {route.method} {route.path}")
+            node.methods[route.method] = route
+
+    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+        """The route and its parameters. HEAD is found as GET.
+
+        Raises `Refusal` NOT_FOUND for an unknown path and METHOD_NOT_ALLOWED, naming the ones that are, for another
+        method.
+        """
+        allowed: set[str] = set()
+        for node, values in _walk(self._root, _segments(path), 0, ()):
+            route = node.methods.get("GET" if method == "HEAD" else method)
+            if route is not None:
+                return route, dict(zip(route.names, values, strict=True))
+            allowed.update(node.methods)
+        if allowed:
+            raise Refusal(
+                Fault.METHOD_NOT_ALLOWED, f"{method[:20]} is not allowed here; allowed: {', '.join(sorted(allowed))}."
+            )
+        raise Refusal(Fault.NOT_FOUND, f"There is nothing at {path[:200]!r}.")
+
+
+def _segments(path: str) -> list[str]:
+    return [part for part in path.split("/") if part]
+
+
+def _walk(
+    node: _Node, segments: list[str], depth: int, values: tuple[str, ...]
+) -> Iterator[tuple[_Node, tuple[str, ...]]]:
+    """Every node with routes that the segments lead to, the most literal first."""
+    if depth == len(segments):
+        if node.methods:
+            yield node, values
+        return
+    segment = segments[depth]
+    if segment in node.literal:
+        yield from _walk(node.literal[segment], segments, depth + 1, values)
+    if node.parameter is not None:
+        yield from _walk(node.parameter, segments, depth + 1, (*values, segment))

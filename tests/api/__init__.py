@@ -1,0 +1,1 @@
+"""Tests of the HTTP half, against a real server on a real port."""
