@@ -1,8 +1,8 @@
 """Keeping both halves running: what ``araneus up`` does once the data directory is ready.
 
 The supervisor holds the listening socket, so that a restart of the API half refuses nobody, and a pipe to each half:
-when the supervisor dies in whatever way, the pipe closes and the halves stop by themselves. Jobs belong to neither; they go
-on. A half that dies is started again, more slowly each time.
+when the supervisor dies in whatever way, the pipe closes and the halves stop by themselves. Jobs belong to neither;
+they go on. A half that dies is started again, more slowly each time.
 """
 
 import os

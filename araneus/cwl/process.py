@@ -11,8 +11,28 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from araneus.cwl.bindings import Binding, Listing, OutputBinding, SecondaryFile
 from araneus.cwl.types import Type
 from araneus.model.values import Value
+
+__all__ = [
+    "MISSING",
+    "Binding",
+    "CommandLineTool",
+    "ExpressionTool",
+    "InputPort",
+    "LinkMerge",
+    "Listing",
+    "OutputBinding",
+    "OutputPort",
+    "PickValue",
+    "Process",
+    "ScatterMethod",
+    "SecondaryFile",
+    "Step",
+    "StepInput",
+    "Workflow",
+]
 
 
 class _Missing:
@@ -25,14 +45,6 @@ class _Missing:
 
 MISSING: Final = _Missing()
 """A default that was not given; ``None`` is a default of null."""
-
-
-class Listing(StrEnum):
-    """How much of a Directory an expression sees (``loadListing``)."""
-
-    NONE = "no_listing"
-    SHALLOW = "shallow_listing"
-    DEEP = "deep_listing"
 
 
 class LinkMerge(StrEnum):
@@ -56,36 +68,6 @@ class ScatterMethod(StrEnum):
     DOTPRODUCT = "dotproduct"
     NESTED_CROSSPRODUCT = "nested_crossproduct"
     FLAT_CROSSPRODUCT = "flat_crossproduct"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecondaryFile:
-    """One secondary file pattern. ``required`` None: the version's default (true for inputs, false for outputs)."""
-
-    pattern: str
-    required: bool | str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Binding:
-    """A CommandLineBinding. ``position`` may be an expression."""
-
-    position: int | str = 0
-    prefix: str | None = None
-    separate: bool = True
-    item_separator: str | None = None
-    value_from: Value = None
-    shell_quote: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputBinding:
-    """Where a tool's output is found. ``glob`` is a tuple of patterns or expressions."""
-
-    glob: tuple[str, ...] = ()
-    load_contents: bool = False
-    load_listing: Listing | None = None
-    output_eval: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""Tests of Araneus: they run the real thing."""

@@ -1,0 +1,54 @@
+"""Settings: defaults, file, environment, command line, in this order; unknown keys are errors."""
+
+from pathlib import Path
+
+import pytest
+
+from araneus import config
+
+
+def test_defaults_are_the_packaged_file(tmp_path: Path) -> None:
+    settings = config.load(tmp_path, {})
+    assert (settings.server.host, settings.server.port) == ("127.0.0.1", 8080)
+    assert settings.database_url == f"sqlite:///{tmp_path}/araneus.db"
+    assert settings.blobs_directory == tmp_path / "blobs"
+
+
+def test_later_sources_win(tmp_path: Path) -> None:
+    (tmp_path / "araneus.toml").write_text("[server]\nport = 1\nhost = 'a'\n[jobs]\ncores = 3\n")
+    environment = {"ARANEUS__SERVER__PORT": "2", "ARANEUS__JOBS__UNCONFINED": "Yes", "OTHER": "x"}
+    settings = config.load(tmp_path, environment, {"server": {"host": "b"}})
+    assert (settings.server.host, settings.server.port, settings.jobs.cores) == ("b", 2, 3)
+    assert settings.jobs.unconfined is True
+
+
+@pytest.mark.parametrize(
+    ("file", "environment", "says"),
+    [
+        ("[server]\nprot = 1\n", {}, "server.prot"),
+        ("[sever]\nport = 1\n", {}, "[sever]"),
+        ("server = 1\n", {}, "[server]"),
+        ("[server]\nport = '1'\n", {}, "server.port"),
+        ("[server]\nport = true\n", {}, "server.port"),
+        ("[server\n", {}, "araneus.toml"),
+        ("[jobs]\nsandbox = 'chroot'\n", {}, "bubblewrap"),
+        ("", {"ARANEUS__SERVER__PORT": "many"}, "ARANEUS__SERVER__PORT"),
+        ("", {"ARANEUS__SERVER__TRUST_PROXY": "perhaps"}, "true or false"),
+        ("", {"ARANEUS__SERVER__COLOUR": "red"}, "server.colour"),
+        ("", {"ARANEUS__PORT": "1"}, "port"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, file: str, environment: dict[str, str], says: str) -> None:
+    (tmp_path / "araneus.toml").write_text(file)
+    with pytest.raises(config.SettingsError) as caught:
+        config.load(tmp_path, environment)
+    assert says in str(caught.value)
+
+
+def test_every_default_has_a_comment_and_a_field() -> None:
+    text = (Path(config.__file__).parent / "defaults.toml").read_text()
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if "=" in line and not line.startswith("#"):
+            above = [above for above in lines[max(0, number - 4) : number] if above.startswith("#")]
+            assert above, f"{line} has no comment"
