@@ -1,0 +1,79 @@
+"""What a process receives and gives: defaults, the platform's tolerance between File and File[], the type check.
+
+Fourth stage of the engine: between the values that a step has gathered and the process that the step runs, and between
+a workflow's results and its outputs.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from araneus.cwl.errors import InputError, OutputError, Problem
+from araneus.cwl.process import MISSING, InputPort, OutputPort
+from araneus.cwl.types import ArrayType, Type, matches, options
+from araneus.model.values import Value, is_file_value
+
+
+def fit_inputs(ports: Iterable[InputPort], values: Mapping[str, Value], *, where: str) -> dict[str, Value]:
+    """One value per port: the given one, else the port's default, else null; other given values are left out.
+
+    A value that fits its port is passed on untouched. Raises `InputError` listing every port whose value does not fit.
+    """
+    fitted: dict[str, Value] = {}
+    problems: list[Problem] = []
+    for port in ports:
+        value = values.get(port.id)
+        if value is None and port.default is not MISSING:
+            value = port.default
+        fitted[port.id], found = _settle(port.type, value)
+        problems += (Problem(_joined(where, port.id) + problem.where, problem.what) for problem in found)
+    if problems:
+        raise InputError(*problems)
+    return fitted
+
+
+def fit_output(port: OutputPort, value: Value, *, where: str) -> Value:
+    """A workflow output, settled for its port. Raises `OutputError` when it does not fit.
+
+    Nulls are let through, alone and in lists: an optional result of a step may be linked to a required output, and a
+    scattered step may have skipped or empty elements.
+    """
+    settled, found = _settle(port.type, value)
+    if found and matches(port.type, _without_nulls(settled)) and value is not None:
+        raise OutputError(*(Problem(_joined(where, port.id) + problem.where, problem.what) for problem in found))
+    return settled
+
+
+def _settle(kind: Type, value: Value) -> tuple[Value, Sequence[Problem]]:
+    """The value as it is when it fits; else the first lenient reading of files that fits; else its problems.
+
+    The platform links File to File[] and back, and flattens lists of files for a flat list. Source: `docs/cwl.md`.
+    """
+    problems = matches(kind, value)
+    if not problems:
+        return value, ()
+    for reading in _lenient_readings(kind, value):
+        if not matches(kind, reading):
+            return reading, ()
+    return value, problems
+
+
+def _lenient_readings(kind: Type, value: Value) -> Iterable[Value]:
+    if is_file_value(value):
+        if any(isinstance(option, ArrayType) for option in options(kind)):
+            yield [value]
+    elif isinstance(value, list):
+        if len(value) == 1 and is_file_value(value[0]):
+            yield value[0]
+        if any(isinstance(part, list) for part in value):
+            flat = [item for part in value for item in (part if isinstance(part, list) else [part])]
+            if all(is_file_value(item) for item in flat):
+                yield flat
+
+
+def _without_nulls(value: Value) -> Value:
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value if item is not None]
+    return value
+
+
+def _joined(*parts: str) -> str:
+    return "/".join(part for part in parts if part)
