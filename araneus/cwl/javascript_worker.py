@@ -1,0 +1,205 @@
+"""The process that JavaScript runs in: requests come on standard input, answers go to standard output.
+
+It is started by `cwl.javascript` as a script of its own (isolated Python, empty environment), so it must import nothing
+of Araneus. Every evaluation gets a context of its own, with its own heap and its own globals: nothing that one script
+leaves behind can be seen by the next. A context with the libraries of the last request is made ready after the answer
+was sent, while nobody waits.
+
+A request is two lengths of four bytes (big endian) and that many bytes of JSON in ASCII each: a list of library texts,
+and ``{"code", "variables"}`` where code is the body of a function. An answer is one length and its bytes: JSON with
+``value`` (left out for undefined) or ``error``. The first byte of all is ``+``: the worker is ready.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+MEBIBYTE = 2**20
+STACK = 2 * MEBIBYTE
+WARM_LIMIT = 0.02
+"""Seconds: libraries that take longer than this to load are loaded only when they are asked for."""
+
+HARNESS = """
+(function () {
+  const parse = JSON.parse, write = JSON.stringify, Body = Function, text = String, Fault = Error;
+  const finite = Number.isFinite, root = globalThis, define = Object.defineProperty, PromiseType = Promise;
+  const has = Function.prototype.call.bind(Object.prototype.isPrototypeOf), promises = Promise.prototype;
+  function strict(key, value) {
+    if (typeof value === "number" && !finite(value)) {
+      throw new Fault("the result holds " + text(value) + (key === "value" ? "" : " under '" + text(key) + "'") +
+                      ", which JSON cannot carry");
+    }
+    return value;
+  }
+  function said(thrown) {
+    if (thrown instanceof Fault) { return text(thrown.name) + ": " + text(thrown.message); }
+    if (typeof thrown === "string") { return thrown; }
+    if (typeof thrown === "object" && thrown !== null) { return "thrown object " + text(write(thrown)); }
+    return "thrown " + text(thrown);
+  }
+  return function (request) {
+    try {
+      const given = parse(request);
+      for (const name in given.variables) {
+        define(root, name, {value: given.variables[name], writable: true, enumerable: true, configurable: true});
+      }
+      const result = new Body(given.code)();
+      if (typeof result === "object" && result !== null && has(promises, result)) {
+        throw new Fault("the result is a Promise; expressions must return their value at once");
+      }
+      return write({__proto__: null, value: result}, strict);
+    } catch (thrown) {
+      let message = "something that cannot be described was thrown";
+      try { message = text(said(thrown)); } catch (ignored) {}
+      return write({__proto__: null, error: message});
+    }
+  };
+})()
+"""
+
+
+class Machine:
+    """Evaluates requests one after another, each in a fresh context."""
+
+    def __init__(self, context: Any, *, time_limit: float, memory: int, answer_limit: int) -> None:
+        self._context = context
+        self._time_limit = time_limit
+        self._memory = memory
+        self._answer_limit = answer_limit
+        self._spare: tuple[bytes, Any] | None = None
+        self._last = b"[]"
+        self._warm = True
+
+    def answer(self, library: bytes, request: bytes) -> bytes:
+        """The answer to one request. Never raises for what the script does."""
+        self._allow_processor_time()
+        try:
+            run = self._ready(library)
+            text = run(request.decode("ascii"))
+            answer = text.encode() if isinstance(text, str) else _refusal("no result")
+        except Exception as error:  # whatever the engine raises is the script's fault and its answer
+            answer = _refusal(_engine_message(error))
+        if len(answer) > self._answer_limit:
+            answer = _refusal(f"the result is larger than {self._answer_limit // MEBIBYTE} MiB of JSON")
+        return answer
+
+    def warm_up(self) -> None:
+        """Make the context for the next request, if the last libraries were quick to load."""
+        if not self._warm or self._spare is not None:
+            return
+        self._allow_processor_time()
+        try:
+            self._spare = (self._last, self._build(self._last))
+        except Exception:  # the next request builds its own context and reports what is wrong
+            self._warm = False
+
+    def _ready(self, library: bytes) -> Any:
+        spare, self._spare = self._spare, None
+        if spare is not None and spare[0] == library:
+            return spare[1]
+        started = time.process_time()
+        self._last, self._warm = library, False
+        run = self._build(library)
+        self._warm = time.process_time() - started < WARM_LIMIT
+        return run
+
+    def _build(self, library: bytes) -> Any:
+        context = self._context()
+        context.set_memory_limit(self._memory)
+        context.set_max_stack_size(STACK)
+        context.set_time_limit(self._time_limit)
+        run = context.eval(HARNESS)
+        for number, source in enumerate(json.loads(library)):
+            try:
+                context.eval(source)
+            except Exception as error:
+                raise RuntimeError(f"expressionLib[{number}]: {_engine_message(error)}") from None
+        return run
+
+    def _allow_processor_time(self) -> None:
+        """Let the kernel end this process when the engine overlooks its own time limit."""
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        seconds = int(usage.ru_utime + usage.ru_stime + self._time_limit) + 2
+        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        if hard == resource.RLIM_INFINITY or seconds < hard:
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, hard))
+
+
+def _refusal(message: str) -> bytes:
+    return json.dumps({"error": message}).encode("ascii")
+
+
+def _engine_message(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    kept = [line for line in lines if not line.lstrip().startswith("at ")]
+    place = next((line.strip() for line in lines if "<input>:" in line and not line.startswith("    at <eval>")), "")
+    message = " ".join(kept[:3]) or type(error).__name__
+    return f"{message} ({place})" if place and message.startswith("SyntaxError") else message
+
+
+def confine(memory: int) -> None:
+    """Give up what an evaluation never needs: files, processes, core dumps and unbounded memory."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    with contextlib.suppress(FileNotFoundError):
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        ceiling = pages * resource.getpagesize() + 4 * memory
+        resource.setrlimit(resource.RLIMIT_AS, (ceiling, ceiling))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+
+
+def read_exactly(descriptor: int, count: int) -> bytes:
+    """This many bytes, or fewer when the other side is gone."""
+    pieces = []
+    while count:
+        piece = os.read(descriptor, min(count, MEBIBYTE))
+        if not piece:
+            break
+        pieces.append(piece)
+        count -= len(piece)
+    return b"".join(pieces)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write every byte."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def serve(machine: Machine) -> None:
+    """Answer requests until standard input closes, which happens when the parent ends."""
+    while True:
+        machine.warm_up()
+        header = read_exactly(0, 8)
+        sizes = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:], "big")
+        library, request = read_exactly(0, sizes[0]), read_exactly(0, sizes[1])
+        if len(header) < 8 or (len(library), len(request)) != sizes:
+            return
+        answer = machine.answer(library, request)
+        write_all(1, len(answer).to_bytes(4, "big") + answer)
+
+
+def main(arguments: list[str]) -> None:
+    """``library_directory time_limit memory answer_limit``: seconds, MiB, bytes."""
+    directory, time_limit, memory, answer_limit = arguments
+    sys.path.append(directory)
+    context = importlib.import_module("quickjs").Context
+    machine = Machine(
+        context, time_limit=float(time_limit), memory=int(memory) * MEBIBYTE, answer_limit=int(answer_limit)
+    )
+    machine.warm_up()
+    confine(int(memory) * MEBIBYTE)
+    write_all(1, b"+")
+    serve(machine)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
