@@ -59,7 +59,7 @@ class ReadyJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What made an execution fail: a job, or the step or workflow (with its key) whose own expression or link failed."""
+    """What made an execution fail: a job, or the step or workflow (by its key) whose own expression failed."""
 
     key: str
     name: str
