@@ -1,0 +1,69 @@
+"""Execution details of a task: its jobs with times, command lines and links to their logs. No I/O here.
+
+Source: API reference, tasks, section 18.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from araneus.api.task_views import execution_status
+from araneus.api.wire import timestamp
+from araneus.model.job import Attempt, Job, Resources
+from araneus.model.task import Task
+
+PROVIDER: Final = "araneus"
+_MEBIBYTES_PER_GB: Final = 1024
+
+
+def show_execution(
+    task: Task,
+    href: str,
+    *,
+    jobs: Iterable[Job],
+    attempts: Iterable[Attempt],
+    log_href: Callable[[str], str],
+    now: datetime,
+) -> dict[str, Any]:
+    """The execution details. ``log_href`` gives the ``download_info`` URL of a file id; the last attempt of a job is
+    the one that is shown."""
+    by_key: dict[str, list[Attempt]] = {}
+    for attempt in sorted(attempts, key=lambda attempt: attempt.number):
+        by_key.setdefault(attempt.key, []).append(attempt)
+    ordered = sorted(jobs, key=lambda job: (job.created_on, job.key))
+    shown = {
+        "href": href,
+        "start_time": timestamp(task.start_time),
+        "end_time": timestamp(task.end_time),
+        "status": task.status.value,
+        "message": execution_status(task, now).get("message", ""),
+        "jobs": [_show_job(job, by_key.get(job.key, []), log_href) for job in ordered],
+    }
+    return _known(shown)
+
+
+def _show_job(job: Job, attempts: list[Attempt], log_href: Callable[[str], str]) -> dict[str, Any]:
+    last = attempts[-1] if attempts else None
+    logs: Mapping[str, str] = last.logs if last else {}
+    shown = {
+        "name": job.name,
+        "start_time": timestamp(job.started_on),
+        "end_time": timestamp(job.ended_on),
+        "status": job.status.value,
+        "command_line": job.command_line,
+        "retried": len(attempts) > 1,
+        "instance": _instance(last.executor, last.resources) if last else None,
+        "logs": {name: log_href(identity) for name, identity in logs.items()},
+    }
+    return _known(shown)
+
+
+def _instance(executor: str, resources: Resources) -> dict[str, Any]:
+    size = -(-(resources.tmpdir + resources.outdir) // _MEBIBYTES_PER_GB)
+    disk = {"size": size, "unit": "GB", "type": "local"}
+    return {"id": executor, "type": executor, "provider": PROVIDER, "disk": disk}
+
+
+def _known(shown: dict[str, Any]) -> dict[str, Any]:
+    """Without what is not known yet: clients take an absent time for one that has not come."""
+    return {name: value for name, value in shown.items() if value is not None}

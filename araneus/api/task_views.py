@@ -1,0 +1,131 @@
+"""What a task looks like to its readers: exactly the documented top-level fields, and file values with their rows.
+
+Flow: a resource loads tasks and, when inputs or outputs are wanted, the rows of `shown_file_ids` that the caller may
+read; `show_task` renders. No I/O here. Source: API reference, tasks, sections 2, 3, 7 and 8.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from araneus.api.task_inputs import BESIDE, file_ids
+from araneus.api.wire import timestamp
+from araneus.model.file import File
+from araneus.model.task import TERMINAL, Progress, Status, Task
+from araneus.model.values import FileValue, Value, map_file_values
+
+LIST_FIELDS: Final = ("href", "id", "name", "project", "status")
+_HIDDEN_KEYS: Final = frozenset({"location", "dirname", "listing", "contents", BESIDE})
+_MESSAGES: Final = {
+    Status.CREATING: "Batch tasks are being created",
+    Status.QUEUED: "Submitted and waiting for execution",
+    Status.RUNNING: "Initializing...",
+    Status.COMPLETED: "Completed",
+    Status.FAILED: "Failed",
+    Status.ABORTING: "Aborting",
+    Status.ABORTED: "Aborted by user",
+}
+_SPEAK_FOR_THEMSELVES: Final = frozenset({Status.QUEUED, Status.ABORTING})
+"""Statuses that the API sets: progress, if any, tells of the status before."""
+
+FileRows = Mapping[str, File]
+"""Rows by id: only those that the reader may see."""
+
+
+def shown_file_ids(task: Task, *, inputs: bool, outputs: bool) -> Iterator[str]:
+    """The ids of the files that the task's answer describes."""
+    if inputs:
+        yield from file_ids(task.inputs)
+    if outputs:
+        yield from file_ids(task.outputs)
+
+
+def show_task(task: Task, href: str, files: FileRows, now: datetime) -> dict[str, Any]:
+    """The task object. Fields that do not apply yet (``end_time`` of a draft) are left out, not null."""
+    shown: dict[str, Any] = {
+        "href": href,
+        "id": task.id,
+        "name": task.name,
+        "description": task.description,
+        "status": task.status.value,
+        "project": task.project,
+        "app": task.app,
+        "type": "v2",
+        "created_by": task.created_by,
+        "created_time": timestamp(task.created_time),
+        "batch": task.batch,
+        "use_interruptible_instances": task.use_interruptible_instances,
+        "execution_settings": task.execution_settings,
+        "execution_status": execution_status(task, now),
+        "errors": list(task.errors),
+        "warnings": list(task.warnings),
+        "inputs": show_values(task.inputs, files),
+        "outputs": show_values(task.outputs, files),
+    }
+    optional = {
+        "executed_by": task.executed_by,
+        "start_time": timestamp(task.start_time),
+        "end_time": timestamp(task.end_time),
+        "batch_by": task.batch_by if task.batch else None,
+        "batch_input": task.batch_input if task.batch else None,
+        "parent": task.parent,
+        "batch_group": task.batch_group,
+        "output_location": task.output_location,
+        "price": price() if task.status in TERMINAL else None,
+    }
+    return shown | {name: value for name, value in optional.items() if value is not None}
+
+
+def price() -> dict[str, Any]:
+    """What a run costs here: nothing. The parts are texts, as clients expect."""
+    parts = {"storage": "0.00", "computation": "0.00", "data_transfer": "0.00"}
+    return {"amount": 0.0, "currency": "USD", "breakdown": parts}
+
+
+def execution_status(task: Task, now: datetime) -> dict[str, Any]:
+    """How far a task is; empty for a draft. Durations are milliseconds."""
+    if task.status is Status.DRAFT:
+        return {}
+    progress = task.progress or Progress()
+    told = task.status not in _SPEAK_FOR_THEMSELVES
+    total = _milliseconds(task.start_time, task.end_time or now)
+    return {
+        "message": (told and progress.message) or _MESSAGES[task.status],
+        "message_code": (told and progress.message_code) or f"task_{task.status.value.lower()}",
+        "steps_completed": progress.steps_completed,
+        "steps_total": progress.steps_total,
+        "queued_duration": progress.queued_duration,
+        "running_duration": progress.running_duration,
+        "execution_duration": progress.execution_duration,
+        "duration": total,
+    }
+
+
+def _milliseconds(start: datetime | None, end: datetime) -> int:
+    return 0 if start is None else max(0, int((end - start).total_seconds() * 1000))
+
+
+def show_values(values: Mapping[str, Value], files: FileRows) -> dict[str, Value]:
+    """Inputs or outputs with every file value enriched from its row."""
+    return {port: map_file_values(value, lambda file: _show_file(file, files)) for port, value in values.items()}
+
+
+def _show_file(file: FileValue, files: FileRows) -> FileValue:
+    shown = {key: value for key, value in file.items() if key not in _HIDDEN_KEYS and key != "secondaryFiles"}
+    row = files.get(str(file.get("path")))
+    if row is not None:
+        shown["name"] = row.name
+        if "basename" in shown:
+            shown["basename"] = row.name
+        if not row.folder:
+            shown |= {"size": row.size, "metadata": row.metadata}
+    secondaries = [_show_file(item, files) for item in file.get("secondaryFiles") or ()]
+    beside = (files[identity] for identity in file.get(BESIDE) or () if identity in files)
+    secondaries += [_show_file(_value_of(neighbour), files) for neighbour in beside]
+    if secondaries:
+        shown["secondaryFiles"] = secondaries
+    return shown
+
+
+def _value_of(row: File) -> FileValue:
+    return {"class": "Directory" if row.folder else "File", "path": row.id}
