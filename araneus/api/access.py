@@ -40,16 +40,16 @@ def project_of(
     call: Call,
     project: str,
     needed: Permission = Permission.READ,
+    *,
     to: str = "see it",
     fault: Fault = Fault.PROJECT_FORBIDDEN,
 ) -> tuple[Project, Permissions]:
     """A project and the caller's permissions on it, among which is ``needed`` (else `Refusal` with ``fault``)."""
-    held = permissions_on(conn, call, project)
-    require(held, needed, fault, to)
-    found = projects.get(conn, project)
+    found = projects.get_for(conn, project, call.caller.username)
     if found is None:
         raise Refusal(Fault.PROJECT_NOT_FOUND, _NO_PROJECT)
-    return found, held
+    require(found[1], needed, fault, to)
+    return found
 
 
 def file_of(

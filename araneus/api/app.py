@@ -7,6 +7,7 @@ everything on PostgreSQL, slow work and bytes run in threads. Nobody's body is r
 """
 
 import asyncio
+import errno
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +19,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from araneus.api import urls, wire
 from araneus.api.auth import authenticate
-from araneus.api.call import Answer, Budget, Call, Receiver, Route, Stream, Takes
+from araneus.api.call import Answer, Budget, Call, Route, Stream, Takes
 from araneus.api.errors import STATUS, UNEXPECTED, error_body, fault_body
 from araneus.api.limits import RateLimiter
+from araneus.api.links import create_signing_key
 from araneus.api.routes import ROUTES, RouteTree
 from araneus.api.services import Services
 from araneus.model.errors import ConcurrentChange, Fault, Refusal
@@ -52,7 +54,8 @@ class _Exchange:
 
 
 def build(services: Services) -> ASGIApp:
-    """The ASGI application: everything under ``/v2``, and the page that errors point to."""
+    """The ASGI application: everything under ``/v2``. The database must be migrated."""
+    create_signing_key(services)
     return _Edge(services)
 
 
@@ -93,8 +96,8 @@ class _Edge:
             answer = _refused(exchange, refusal)
         except ConcurrentChange:
             answer = _refused(exchange, Refusal(Fault.CONFLICT, "Somebody else changed this at the same time; retry."))
-        except Exception:
-            answer = _failed(exchange)
+        except Exception as error:
+            answer = _failed(exchange, error)
         await self._send(exchange, answer, receive, send)
 
     async def _answer(self, exchange: _Exchange, receive: Receive) -> Answer:
@@ -185,7 +188,8 @@ class _Edge:
         """Pass a long body on in pieces of at least a mebibyte, so that a slow client holds no thread."""
         user = await self._run(self._inline, self._admit, exchange, route)
         call = self._call(exchange, route, parameters, b"", user)
-        receiver: Receiver = await self._run(False, route.handler, call, self._services)
+        receiver = await self._run(False, route.handler, call, self._services)
+        assert not isinstance(receiver, Answer)
         try:
             pending, more = bytearray(), True
             while more:
@@ -291,7 +295,10 @@ def _refused(exchange: _Exchange, refusal: Refusal) -> Answer:
     return Answer(status=status, value=fault_body(refusal.fault, refusal.message, exchange.base), headers=headers)
 
 
-def _failed(exchange: _Exchange) -> Answer:
+def _failed(exchange: _Exchange, error: Exception) -> Answer:
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        _log.error("disk_full", request_id=exchange.request_id, path=exchange.path, error=str(error))
+        return _refused(exchange, Refusal(Fault.STORAGE_FULL, "The server's storage is full: free space and retry."))
     _log.exception("request_failed", request_id=exchange.request_id, method=exchange.method, path=exchange.path)
     message = f"Unexpected error; the server's log has the details under request {exchange.request_id}."
     return Answer(status=UNEXPECTED[0], value=error_body(*UNEXPECTED, message, exchange.base))

@@ -150,8 +150,8 @@ class Takes(StrEnum):
     STREAM = "stream"
 
 
-Handler: TypeAlias = Callable[[Call, Services], Answer]
-ReceivingHandler: TypeAlias = Callable[[Call, Services], Receiver]
+Handler: TypeAlias = Callable[[Call, Services], Answer | Receiver]
+"""Gives an Answer; on a route that takes STREAM a Receiver, which gives the Answer when it has the whole body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class Route:
 
     method: str
     path: str
-    handler: Handler | ReceivingHandler
+    handler: Handler
     summary: str
     importance: int = 2
     auth: bool = True

@@ -132,7 +132,7 @@ def edit_project(call: Call, services: Services) -> Answer:
     """``PATCH /projects/{owner}/{project}``: an administrator everything, a writer the description."""
     body = call.parse(ProjectBody)
     with services.database.write() as conn:
-        project, held = access.project_of(conn, call, _id(call), Permission.WRITE, "edit it")
+        project, held = access.project_of(conn, call, _id(call), Permission.WRITE, to="edit it")
         if body.given() - {"description"}:
             require(held, Permission.ADMIN, Fault.PROJECT_FORBIDDEN, "change more than its description")
         edited = replace(_edited(call, project, body), modified_on=services.clock())
@@ -164,7 +164,7 @@ def _edited(call: Call, project: Project, body: ProjectBody) -> Project:
 def delete_project(call: Call, services: Services) -> Answer:
     """``DELETE /projects/{owner}/{project}`` with its files, apps and tasks."""
     with services.database.write() as conn:
-        project, _ = access.project_of(conn, call, _id(call), Permission.ADMIN, "delete it")
+        project, _ = access.project_of(conn, call, _id(call), Permission.ADMIN, to="delete it")
         orphans = projects.delete(conn, project.id)
     for location in orphans:
         services.storage.delete(location)

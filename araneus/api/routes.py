@@ -7,7 +7,19 @@ the OpenAPI document and counted in the table of compatibility.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from araneus.api import billing, limits, projects, root, users
+from araneus.api import (
+    billing,
+    downloads,
+    files,
+    folders,
+    limits,
+    members,
+    metadata,
+    projects,
+    root,
+    uploads,
+    users,
+)
 from araneus.api.call import Route
 from araneus.model.errors import Fault, Refusal
 
@@ -17,6 +29,12 @@ ROUTES: tuple[Route, ...] = (
     *users.ROUTES,
     *billing.ROUTES,
     *projects.ROUTES,
+    *members.ROUTES,
+    *files.ROUTES,
+    *folders.ROUTES,
+    *metadata.ROUTES,
+    *uploads.ROUTES,
+    *downloads.ROUTES,
 )
 
 

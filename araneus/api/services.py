@@ -1,4 +1,4 @@
-"""What every handler may use: the database, the bytes, the clock and a few settings. Built once by the composition root."""
+"""What every handler may use: the database, the bytes, the clock and a few settings; built once by main."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -44,7 +44,7 @@ class Window:
 
 
 def window(call: Call) -> Window:
-    """``offset`` and ``limit`` of the query. A limit above 100 or of 0 means 100; negative or not numeric is refused."""
+    """``offset`` and ``limit`` of the query. A limit of 0 or above 100 means 100; other than digits is refused."""
     limit = _count(call, "limit", DEFAULT_LIMIT)
     return Window(min(_count(call, "offset", 0), MAX_OFFSET), min(limit, MAX_LIMIT) or MAX_LIMIT)
 
