@@ -1,0 +1,56 @@
+"""Any CWL v1.0, v1.1 or v1.2 document to the normal form of `araneus.cwl.process`.
+
+The way in to the language: text → plain values (`text`) → one tree (`resolve`) → processes (`processes`, with `ports`,
+`typedsl`, `bindings`, `requirements`, `workflows`) → checked links (`links`). The API loads app bodies with
+`load_document`, the command line loads files with `load_path`.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from araneus.cwl.errors import DocumentError, Problem
+from araneus.cwl.fields import kind_of
+from araneus.cwl.process import Process
+from araneus.cwl.processes import Builder
+from araneus.cwl.resolve import Document, Library
+from araneus.cwl.scope import Report
+from araneus.cwl.text import check_plain, parse_text
+
+__all__ = ["load_document", "load_path", "parse_text"]
+
+
+def load_document(document: Mapping[str, Any], *, name: str = "") -> Process:
+    """An app body in normal form. ``name`` becomes the id of a process that has neither id nor label.
+
+    The document stands alone: whatever it names outside of itself is refused, and nothing is read or fetched. File and
+    Directory values in it have a ``path`` and no ``location``. Raises `DocumentError` with every problem, or
+    `UnsupportedError` (other languages and versions, requirements that this engine does not know).
+    """
+    if not isinstance(document, dict):
+        raise DocumentError(Problem("", f"a CWL document must be a mapping, not {kind_of(document)}"))
+    check_plain(document)
+    report = Report()
+    library = Library(report)
+    return _load(library, library.body(document), None, name, report)
+
+
+def load_path(path: Path, fragment: str | None = None) -> Process:
+    """A file in normal form, with all that it imports, includes and runs from other local files.
+
+    ``fragment`` names a process in a file with several (``main`` is taken without one). File and Directory values have
+    absolute ``file://`` locations (percent-encoded). ``$schemas`` is kept in ``extensions`` with absolute URIs. Raises
+    as `load_document` does.
+    """
+    report = Report()
+    library = Library(report)
+    document = library.file(path.resolve().as_uri())
+    return _load(library, document, fragment, path.stem, report)
+
+
+def _load(library: Library, document: Document, fragment: str | None, name: str, report: Report) -> Process:
+    process = Builder(library, report).main(document, fragment, name)
+    report.settle()
+    if process is None:
+        raise DocumentError(Problem("", "the document holds no process"))
+    return process

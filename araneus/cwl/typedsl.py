@@ -1,0 +1,229 @@
+"""Types of a document to type trees: ``string[]?``, lists, mappings, and names of SchemaDefRequirement.
+
+Used by the ports stage of `araneus.cwl.load`. Source: SchemaSalad "Domain Specific Language for types", CWL v1.2
+"CommandInputParameter", "SchemaDefRequirement".
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from araneus.cwl import fields
+from araneus.cwl import read_bindings as bindings
+from araneus.cwl.process import Listing
+from araneus.cwl.references import join
+from araneus.cwl.scope import Scope, short
+from araneus.cwl.types import (
+    ANY,
+    ArrayType,
+    EnumType,
+    Primitive,
+    RecordField,
+    RecordType,
+    Type,
+    UnionType,
+    options,
+    union,
+)
+
+MAX_SIZE: Final = 2000
+PRIMITIVES: Final = frozenset(
+    {"null", "boolean", "int", "long", "float", "double", "string", "File", "Directory", "Any"}
+)
+_SCHEMA_FIELDS: Final = frozenset(
+    {"type", "name", "label", "doc", "inputBinding", "outputBinding", "id"}
+)
+_FIELD_FIELDS: Final = frozenset(
+    {"name", "type", "doc", "label", "inputBinding", "outputBinding", "secondaryFiles", "streamable", "format",
+     "loadContents", "loadListing", "id"}
+)
+
+
+class TypeNames:
+    """The named types that a process may use: its own SchemaDefRequirement, then those around it.
+
+    A definition is built when it is first used, so that the order of definitions does not matter.
+    """
+
+    def __init__(self, outer: "TypeNames | None" = None) -> None:
+        self._outer = outer
+        self._definitions: dict[str, tuple[Mapping[str, Any], Scope]] = {}
+        self._short: dict[str, str] = {}
+        self._built: dict[str, Type] = {}
+        self._building: set[str] = set()
+
+    def define(self, name: str, node: Mapping[str, Any], scope: Scope) -> None:
+        """Note a definition under its full name and its short name."""
+        full = _full(name, scope)
+        if full in self._definitions and self._definitions[full][0] is not node:
+            scope.problem(f"the type {short(name)[:80]!r} is defined twice")
+        self._definitions[full] = (node, scope)
+        self._short.setdefault(short(name), full)
+
+    def build_all(self) -> None:
+        """Build every definition, for the problems in it."""
+        for full, (_, scope) in list(self._definitions.items()):
+            self._build(full, scope)
+
+    def find(self, name: str, scope: Scope) -> Type | None:
+        """The type of this name: the full name first, then the short one; None when nothing is known of it."""
+        full = _full(name, scope)
+        if full not in self._definitions:
+            full = self._short.get(short(name), "")
+        if full in self._definitions:
+            return self._build(full, scope)
+        return self._outer.find(name, scope) if self._outer is not None else None
+
+    def _build(self, full: str, user: Scope) -> Type:
+        if full in self._built:
+            return self._built[full]
+        node, scope = self._definitions[full]
+        if full in self._building:
+            user.unsupported(f"the type {short(full)[:80]!r} contains itself")
+            return ANY
+        self._building.add(full)
+        self._built[full] = build_type(node, scope, self)
+        self._building.discard(full)
+        return self._built[full]
+
+
+def _full(name: str, scope: Scope) -> str:
+    if scope.base is None:
+        return name if "#" in name else f"#{name}"
+    return join(scope.base, name if "#" in name else f"#{name}")
+
+
+def build_type(node: Any, scope: Scope, names: TypeNames) -> Type:
+    """The type tree of a ``type``. What is wrong is noted in the scope; the type is then Any."""
+    kind = _build(node, scope, names)
+    if size(kind, MAX_SIZE) >= MAX_SIZE:
+        scope.problem(f"the type has more than {MAX_SIZE} parts")
+        return ANY
+    return kind
+
+
+def size(kind: Type, limit: int) -> int:
+    """How many types a type is made of, written out; counting stops at the limit."""
+    pending = [kind]
+    count = 0
+    while pending and count < limit:
+        one = pending.pop()
+        count += 1
+        if isinstance(one, ArrayType):
+            pending.append(one.items)
+        elif isinstance(one, RecordType):
+            pending.extend(each.type for each in one.fields)
+        elif isinstance(one, UnionType):
+            pending.extend(one.options)
+    return count
+
+
+def _build(node: Any, scope: Scope, names: TypeNames) -> Type:
+    if isinstance(node, str):
+        return _named(node, scope, names)
+    if isinstance(node, list):
+        if not node:
+            scope.problem("is an empty list; name at least one type")
+            return ANY
+        return union([_build(item, scope.at(index, item), names) for index, item in enumerate(_flat(node))])
+    if isinstance(node, dict):
+        return _schema(node, scope, names)
+    if node is None:
+        return Primitive("null")
+    scope.problem(f"a type must be text, a list or a mapping, not {fields.kind_of(node)}")
+    return ANY
+
+
+def _flat(node: list[Any]) -> list[Any]:
+    return [inner for item in node for inner in (_flat(item) if isinstance(item, list) else [item])]
+
+
+def _named(name: str, scope: Scope, names: TypeNames) -> Type:
+    if name in PRIMITIVES:
+        return Primitive(name)
+    if name.endswith("?"):
+        return union([Primitive("null"), _named(name[:-1], scope, names)])
+    if name.endswith("[]"):
+        inner = name.removesuffix("[]")
+        depth = 1
+        while inner.endswith("[]"):
+            inner, depth = inner.removesuffix("[]"), depth + 1
+        if depth > 20:
+            scope.problem("a list type is nested more than 20 levels deep")
+            return ANY
+        kind = _named(inner, scope, names)
+        for _ in range(depth):
+            kind = ArrayType(items=kind)
+        return kind
+    found = names.find(name, scope)
+    if found is not None:
+        return found
+    bare = short(name).removeprefix("cwl:")
+    if bare in PRIMITIVES and (name.startswith("cwl:") or "://" in name):
+        return Primitive(bare)
+    scope.problem(
+        f"unknown type {name[:80]!r}; known are {', '.join(sorted(PRIMITIVES))} and the names in SchemaDefRequirement"
+    )
+    return ANY
+
+
+def _schema(node: Mapping[str, Any], scope: Scope, names: TypeNames) -> Type:
+    kind = node.get("type")
+    extra = {"array": "items", "record": "fields", "enum": "symbols"}.get(kind) if isinstance(kind, str) else None
+    if extra is None:
+        if "type" not in node:
+            scope.problem("a type that is a mapping needs 'type': array, record or enum")
+            return ANY
+        return _build(kind, scope.at("type", kind), names)  # a mapping around a plain type
+    allowed = _SCHEMA_FIELDS | {extra}
+    if extra == "items":
+        allowed |= {"secondaryFiles", "format", "loadContents", "loadListing", "streamable"}
+    fields.known_fields(scope, node, allowed)
+    name = fields.text(scope, node, "name")
+    label = short(name) if name else None
+    binding = bindings.binding(node, scope)
+    if kind == "array":
+        if "items" not in node:
+            scope.problem("is required", "items")
+            return ArrayType(items=ANY, name=label, binding=binding)
+        items = _build(node["items"], scope.at("items", node["items"]), names)
+        return ArrayType(items=items, name=label, binding=binding)
+    if kind == "enum":
+        symbols = tuple(_symbol(each) for each in fields.texts(scope, node, "symbols"))
+        if not symbols:
+            scope.problem("needs at least one symbol", "symbols")
+        return EnumType(symbols=tuple(dict.fromkeys(symbols)), name=label, binding=binding)
+    return RecordType(fields=_record_fields(node, scope, names), name=label, binding=binding)
+
+
+def _symbol(symbol: str) -> str:
+    """Packed documents write a symbol as the full id ``#main/port/symbol``."""
+    is_id = (symbol.startswith("#") and "/" in symbol) or ("://" in symbol and "#" in symbol)
+    return short(symbol) if is_id else symbol
+
+
+def _record_fields(node: Mapping[str, Any], scope: Scope, names: TypeNames) -> tuple[RecordField, ...]:
+    built: list[RecordField] = []
+    for name, entry, inner in fields.entries(scope, node, "fields", "name", "type"):
+        fields.known_fields(inner, entry, _FIELD_FIELDS)
+        if entry.get("type") is None:
+            inner.problem("is required", "type")
+        built.append(
+            RecordField(
+                name=short(name),
+                type=_build(entry.get("type", "Any"), inner.at("type", entry.get("type")), names),
+                binding=bindings.binding(entry, inner),
+                output_binding=bindings.output_binding(entry, inner),
+                secondary_files=bindings.secondary_files(entry, inner),
+                format=bindings.formats(entry, inner),
+                load_contents=bindings.load_contents(entry, inner),
+                load_listing=fields.choice(inner, entry, "loadListing", Listing),
+                streamable=fields.flag(inner, entry, "streamable", False),
+            )
+        )
+    fields.unique_ids(scope, [each.name for each in built], "fields")
+    return tuple(built)
+
+
+def is_only(kind: Type, name: str) -> bool:
+    """Whether a type is this primitive, optional or not."""
+    return {option.name for option in options(kind) if isinstance(option, Primitive)} - {"null"} == {name}
