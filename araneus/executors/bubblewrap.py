@@ -1,0 +1,144 @@
+"""Running a tool without an image in bubblewrap: it sees its own job, this machine's programs, and nothing else.
+
+All paths are the same inside as outside. The sandbox dies with the wrapper, not with the server; its process namespace
+ends with its first process, so nothing of the tool survives it.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from araneus.executors.base import Submission
+from araneus.executors.enclosure import Launch, check_command, tool_environment, with_odd_names
+from araneus.executors.jobdir import TEMPORARY, WORK
+from araneus.executors.mounts import Bind
+from araneus.model.job import Outcome, Reason
+
+# What dynamic linking, name lookups, fonts and certificates need; never all of /etc, which holds keys and hashes.
+_ETC = (
+    "alternatives",
+    "fonts",
+    "group",
+    "java",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "localtime",
+    "nsswitch.conf",
+    "passwd",
+    "perl",
+    "R",
+    "ssl",
+)
+_ETC_NETWORK = ("hosts", "resolv.conf", "ca-certificates", "pki")
+_TOP = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+
+
+class Bubblewrap:
+    """The sandbox. ``read_only``: further paths of this machine that every tool may read."""
+
+    name = "bubblewrap"
+    encloses = True
+
+    def __init__(self, path: str, read_only: Sequence[Path] = (), program: str = "bwrap") -> None:
+        self._path = path
+        self._program = program
+        self._read_only = _outermost([*_interpreter(), *read_only])
+        self._system = (
+            *("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
+            *("--ro-bind", "/usr", "/usr"),
+            *(option for name in _TOP for option in _top_level(Path("/") / name)),
+            *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),  # noqa: S108 - the sandbox's own /tmp
+            *_existing("/etc", _ETC),
+            *(option for path in self._read_only for option in ("--ro-bind", str(path), str(path))),
+        )
+
+    def works(self) -> bool:
+        """Whether a sandbox can really be made here, found out by making one."""
+        if shutil.which(self._program) is None:
+            return False
+        command = (self._program, *self._system, "--", "true")
+        try:
+            done = subprocess.run(
+                command,
+                env={"PATH": self._path},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=10,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+        return done.returncode == 0
+
+    def launch(self, submission: Submission, binds: tuple[Bind, ...], image: str) -> Launch:
+        """The command in a sandbox, after making sure that the sandbox has it."""
+        environment = tool_environment(submission, self._path)
+        check_command(submission, environment.get("PATH", ""), self._shows)
+        command = with_odd_names(submission.command, environment)
+        network = ("--share-net", *_existing("/etc", _ETC_NETWORK)) if submission.network else ()
+        directories = (
+            *("--bind", os.fspath(submission.directory / WORK), submission.work),
+            *("--bind", os.fspath(submission.directory / TEMPORARY), submission.temporary),
+        )
+        mounted = [
+            option
+            for bind in self._needed(binds, submission)
+            for option in ("--bind" if bind.writable else "--ro-bind", bind.source, bind.target)
+        ]
+        options = (*self._system, *network, *directories, *mounted, "--chdir", submission.work)
+        return Launch(command=(self._program, *options, "--", *command), environment=environment)
+
+    def judge(self, code: int, stderr: str, notes: str) -> Outcome | None:
+        """Bubblewrap ends with 1 and a line of its own when it could not start the tool."""
+        lines = [line for line in stderr.splitlines() if line.startswith("bwrap: ")]
+        if code != 1 or not lines:
+            return None
+        problem = lines[-1].removeprefix("bwrap: ")
+        if problem.startswith("execvp"):
+            return Outcome(
+                reason=Reason.COMMAND_NOT_FOUND,
+                message=f"The sandbox could not start the command: {problem.removeprefix('execvp ')}.",
+            )
+        return Outcome(reason=Reason.NOT_STARTED, message=f"The sandbox could not be made: {problem}.")
+
+    def _shows(self, path: str) -> bool:
+        roots = ("/usr", *(f"/{name}" for name in _TOP), *map(str, self._read_only))
+        return any(path.startswith(root + "/") for root in roots)
+
+    def _needed(self, binds: Sequence[Bind], submission: Submission) -> list[Bind]:
+        own = (submission.work + "/", submission.temporary + "/")
+        kept: list[Bind] = []
+        for bind in binds:
+            same = bind.source == bind.target
+            if same and (bind.target.startswith(own) or self._shows(bind.target)):
+                continue
+            if same and any(
+                bind.target.startswith(f"{outer.target}/") for outer in kept if outer.source == outer.target
+            ):
+                continue
+            kept.append(bind)
+        return kept
+
+
+def _interpreter() -> list[Path]:
+    return [Path(prefix) for prefix in (sys.prefix, sys.base_prefix) if len(Path(prefix).parts) > 2]
+
+
+def _outermost(paths: Sequence[Path]) -> list[Path]:
+    there = sorted({path.absolute() for path in paths if path.exists() and not path.is_relative_to("/usr")})
+    return [path for path in there if not any(path != other and path.is_relative_to(other) for other in there)]
+
+
+def _top_level(path: Path) -> tuple[str, ...]:
+    if path.is_symlink():
+        return ("--symlink", str(path.readlink()), str(path))
+    return ("--ro-bind", str(path), str(path)) if path.is_dir() else ()
+
+
+def _existing(folder: str, names: Sequence[str]) -> list[str]:
+    paths = [Path(folder) / name for name in names]
+    return [option for path in paths if path.exists() for option in ("--ro-bind", str(path), str(path))]

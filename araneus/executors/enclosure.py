@@ -1,0 +1,148 @@
+"""What closes a tool off from the machine: the seam that a bare host, bubblewrap, docker and podman fill in.
+
+`local` prepares the job directory, asks the enclosure for the command that the wrapper is to run, and afterwards asks
+it what an exit code means. An enclosure decides and does no work of its own; only an `Engine` fetches images.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from araneus.executors.base import Image, Submission
+from araneus.executors.errors import CannotStartError
+from araneus.executors.jobdir import TEMPORARY, WORK
+from araneus.executors.mounts import Bind
+from araneus.executors.processes import Container
+from araneus.model.job import Outcome, Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What the wrapper is to run, and with which environment. ``container`` when there is one to clean up."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    container: Container | None = None
+
+
+class Enclosure(Protocol):
+    """Turns a tool's command into one that runs it closed off. ``encloses``: the tool sees binds only."""
+
+    name: str
+    encloses: bool
+
+    def launch(self, submission: Submission, binds: tuple[Bind, ...], image: str) -> Launch:
+        """The command for the wrapper; ``image`` is what `Engine.prepare` gave, or empty. Raises `CannotStartError`."""
+        ...
+
+    def judge(self, code: int, stderr: str, notes: str) -> Outcome | None:
+        """What an exit code means beside the tool's own saying, given the end of its stderr and the engine's notes.
+        None: the tool ran, and the code is its own."""
+        ...
+
+
+class Engine(Enclosure, Protocol):
+    """An enclosure that runs images."""
+
+    def prepare(self, image: Image, progress: Callable[[str], None]) -> str:
+        """Make the image available and return its reference. Blocks, may be called from several threads; one fetch
+        however many ask. Raises `CannotStartError` IMAGE_UNAVAILABLE naming the image."""
+        ...
+
+    def end(self, attempt: str) -> None:
+        """Kill and remove the attempt's container, if there is one. Blocks for at most a few seconds."""
+        ...
+
+
+class Host:
+    """No enclosure: the tool runs as the server's own user and sees what that user sees."""
+
+    name = "none"
+    encloses = False
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def launch(self, submission: Submission, binds: tuple[Bind, ...], image: str) -> Launch:
+        """The command itself, after making sure that it exists."""
+        check_inside(submission)
+        environment = tool_environment(submission, self._path)
+        check_command(submission, environment.get("PATH", ""))
+        return Launch(command=with_odd_names(submission.command, environment), environment=environment)
+
+    def judge(self, code: int, stderr: str, notes: str) -> Outcome | None:
+        """The code is always the tool's own."""
+        return None
+
+
+def tool_environment(submission: Submission, path: str) -> dict[str, str]:
+    """The whole environment of a tool that runs with this machine's programs (CWL v1.2 CommandLineTool, "Runtime
+    environment"). Nothing of the server's own environment is in it."""
+    return {
+        "PATH": path,
+        "HOME": submission.work,
+        "TMPDIR": submission.temporary,
+        "LANG": "C.UTF-8",
+        **submission.environment,
+    }
+
+
+def check_inside(submission: Submission) -> None:
+    """Raise UNSUPPORTED when the tool wants to see its directories under other paths than they have here."""
+    expected = {submission.work: WORK, submission.temporary: TEMPORARY}
+    for seen, name in expected.items():
+        if Path(seen) != submission.directory / name:
+            raise CannotStartError(
+                Reason.UNSUPPORTED,
+                f"The tool wants to work in {seen!r}, which needs a container: install docker or podman and start"
+                " the server again.",
+            )
+
+
+def check_command(submission: Submission, path: str, visible: Callable[[str], bool] = lambda _: True) -> None:
+    """Raise COMMAND_NOT_FOUND, naming the command, unless it is an executable file that the tool will see.
+
+    A name without a slash is looked up on ``path``, another one from the working directory.
+    """
+    if not submission.command:
+        raise CannotStartError(Reason.NOT_STARTED, "The tool's command line is empty: it has no base command.")
+    name = submission.command[0]
+    work = os.fspath(submission.directory / WORK)
+    folders = [""] if "/" in name else path.split(":")
+    candidates = [os.path.join(work, folder, name) for folder in folders]  # noqa: PTH118 - a loop over strings, in the hot path
+    own = os.fspath(submission.directory) + "/"
+    seen = [found for found in candidates if found.startswith(own) or visible(found)]
+    there = [found for found in seen if os.path.isfile(found)]  # noqa: PTH113 - as above
+    if any(os.access(found, os.X_OK) for found in there):
+        return
+    if there:
+        problem = f"The file {there[0]!r} is not executable."
+    elif "/" in name:
+        problem = f"There is no {name!r}."
+    else:
+        problem = f"{name!r} was not found on PATH ({path})."
+    raise CannotStartError(
+        Reason.COMMAND_NOT_FOUND,
+        f"Command not found: {name[:200]}. {problem} Install it on this machine, or give the tool a container image.",
+    )
+
+
+def with_odd_names(command: tuple[str, ...], environment: dict[str, str]) -> tuple[str, ...]:
+    """The command, preceded by ``env`` with the variables that a shell does not hand on (``a.b``, ``IFS``).
+
+    They are taken out of ``environment``.
+    """
+    odd = [name for name in environment if not _is_plain(name)]
+    if not odd:
+        return command
+    for name in odd:
+        if not name or "=" in name:
+            raise CannotStartError(Reason.BAD_INPUT, f"{name!r} cannot be the name of an environment variable.")
+    return ("/usr/bin/env", "--", *(f"{name}={environment.pop(name)}" for name in odd), *command)
+
+
+def _is_plain(name: str) -> bool:
+    kept = name.isascii() and name.isidentifier()
+    return kept and name not in {"IFS", "PWD", "OLDPWD", "OPTIND", "PPID", "PS1", "PS2", "PS4", "ENV"}

@@ -1,0 +1,296 @@
+"""Runs attempts on this machine: counts cores and memory, starts wrappers, knows at once when they end.
+
+The flow of one attempt: `submit` takes the job directory's lock, puts the files in place, opens the streams and spawns
+the wrapper (`processes.spawn`); a tool that needs an image first waits while a thread fetches it. The wrapper holds the
+lock, writes ``pid``, runs the tool, writes ``exit_code``. Its end is seen through a pidfd; `poll` then reads the files
+(`jobdir.read_files`) and decides the outcome. `recover` does the same for attempts that an earlier process started:
+`jobdir` shows why no instant of a ``kill -9`` leaves a doubt. This module knows nothing of tasks, SQL or CWL.
+"""
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from araneus.executors import jobdir, processes
+from araneus.executors.base import Ended, Fit, Found, Submission
+from araneus.executors.containers import Containers
+from araneus.executors.enclosure import Enclosure
+from araneus.executors.errors import outcome_of
+from araneus.executors.fetch import Fetcher
+from araneus.executors.jobdir import Finding, Record, Trace
+from araneus.executors.prepare import prepare, start
+from araneus.executors.verdict import Stop, verdict
+from araneus.executors.watch import Watch
+from araneus.model.job import Outcome, Reason, Resources
+
+GRACE = 2.0
+"""Seconds between asking a cancelled tool to end and killing it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Active:
+    """An attempt that is under way. ``session`` while it is certain that the wrapper's process id is the wrapper's."""
+
+    attempt: str
+    directory: Path
+    enclosure: Enclosure
+    submission: Submission | None = None
+    pid: int | None = None
+    child: bool = False
+    watched: bool = False
+    deadline: float = math.inf
+    kill_at: float = math.inf
+    stop: Stop | None = None
+
+    @property
+    def suspect(self) -> processes.Suspect:
+        return processes.Suspect(
+            attempt=self.attempt, directory=os.fspath(self.directory), session=self.pid if self.child else None
+        )
+
+
+class LocalExecutor:
+    """The `Executor` of one machine. See the protocol for its obligations.
+
+    ``cores`` and ``memory`` (MiB) are what its attempts may take together; ``say`` is told what a person should see
+    (an image is being fetched).
+    """
+
+    name = "local"
+
+    def __init__(
+        self,
+        *,
+        cores: float,
+        memory: int,
+        containers: Containers,
+        clock: Callable[[], datetime],
+        say: Callable[[str], None] = lambda _: None,
+        grace: float = GRACE,
+    ) -> None:
+        self._cores = cores
+        self._memory = memory
+        self._containers = containers
+        self._clock = clock
+        self._grace = grace
+        self._watch = Watch()
+        self._fetcher = Fetcher(self._watch.wake, say)
+        self._active: dict[str, _Active] = {}
+        self._taken: dict[str, Resources] = {}
+        self._ended: list[Ended] = []
+
+    def fit(self, resources: Resources) -> Fit:
+        """See the protocol."""
+        tolerance = 1e-9
+        if resources.cores > self._cores + tolerance or resources.memory > self._memory:
+            return Fit.NEVER
+        cores = math.fsum(taken.cores for taken in self._taken.values()) + resources.cores
+        memory = sum(taken.memory for taken in self._taken.values()) + resources.memory
+        return Fit.NOW if cores <= self._cores + tolerance and memory <= self._memory else Fit.LATER
+
+    def submit(self, submission: Submission) -> None:
+        """See the protocol."""
+        if submission.attempt in self._taken:
+            return
+        self._taken[submission.attempt] = submission.resources
+        try:
+            self._begin(submission)
+        except Exception as problem:
+            self._over(submission.attempt, outcome_of(problem))
+
+    def poll(self) -> Sequence[Ended]:
+        """See the protocol."""
+        for attempt in self._watch.ready():
+            if attempt in self._active:
+                self._finish(self._active[attempt])
+        for attempt, image in self._fetcher.done():
+            if attempt in self._active:
+                self._fetched(self._active[attempt], image)
+        self._enforce(time.monotonic())
+        ended, self._ended = self._ended, []
+        for report in ended:
+            self._taken.pop(report.attempt, None)
+        return ended
+
+    def cancel(self, attempt: str) -> None:
+        """See the protocol."""
+        active = self._active.get(attempt)
+        if active is None or active.stop is Stop.CANCELLED:
+            return
+        if active.submission is not None:
+            del self._active[attempt]
+            self._over(attempt, verdict(Finding(trace=Trace.NOT_STARTED), stop=Stop.CANCELLED))
+        elif active.stop is None:
+            self._stop(active, Stop.CANCELLED)
+        else:
+            active.stop = Stop.CANCELLED
+
+    def recover(self, directories: Mapping[str, Path]) -> Mapping[str, Found]:
+        """See the protocol."""
+        meanings = {Trace.ALIVE: Found.RUNNING, Trace.NOT_STARTED: Found.UNKNOWN}
+        found = self._take_up(directories)
+        return {attempt: meanings.get(trace, Found.ENDED) for attempt, trace in found.items()}
+
+    def fileno(self) -> int:
+        """See the protocol."""
+        return self._watch.fileno()
+
+    def close(self) -> None:
+        """Let go of descriptors and threads. Attempts go on running and can be recovered."""
+        self._fetcher.close()
+        self._watch.close()
+
+    def _begin(self, submission: Submission) -> None:
+        enclosure = self._containers.enclosure(submission.image)
+        active = _Active(attempt=submission.attempt, directory=submission.directory, enclosure=enclosure)
+        engine = self._containers.engine
+        if submission.image is not None and engine is not None and enclosure is engine:
+            if self._take_up({submission.attempt: submission.directory})[submission.attempt] is Trace.NOT_STARTED:
+                active.submission = submission
+                self._active[submission.attempt] = active
+                self._fetcher.fetch(submission.attempt, engine, submission.image)
+            return
+        self._start(active, submission, "")
+
+    def _start(self, active: _Active, submission: Submission, image: str) -> None:
+        submission.directory.mkdir(parents=True, exist_ok=True)
+        lock = jobdir.claim(submission.directory)
+        if lock is None:
+            self._take_up({submission.attempt: submission.directory})
+            return
+        try:
+            if jobdir.read_files(submission.directory, alive=False).trace is not Trace.NOT_STARTED:
+                os.close(lock)
+                lock = None
+                self._take_up({submission.attempt: submission.directory})
+                return
+            launch = prepare(submission, active.enclosure, image)
+            active.pid = start(submission, active.enclosure, launch, lock)
+        finally:
+            if lock is not None:
+                os.close(lock)
+        active.child = True
+        self._follow(active, submission.time_limit)
+
+    def _fetched(self, active: _Active, image: str | Exception) -> None:
+        submission, active.submission = active.submission, None
+        assert submission is not None
+        del self._active[active.attempt]
+        if isinstance(image, Exception):
+            self._over(active.attempt, outcome_of(image))
+            return
+        try:
+            self._start(active, submission, image)
+        except Exception as problem:
+            self._over(active.attempt, outcome_of(problem))
+
+    def _take_up(self, directories: Mapping[str, Path]) -> dict[str, Trace]:
+        """Look at attempts of an earlier process, and end what is left of those whose wrapper was killed."""
+        found = {attempt: self._look(attempt, directory) for attempt, directory in directories.items()}
+        lost = [attempt for attempt, trace in found.items() if trace is Trace.LOST]
+        processes.end([processes.Suspect(attempt=name, directory=os.fspath(directories[name])) for name in lost])
+        engine = self._containers.engine
+        if engine is not None:
+            for attempt in lost:
+                self._fetcher.end(attempt, engine)
+        return found
+
+    def _look(self, attempt: str, directory: Path) -> Trace:
+        """Take up an attempt that this process did not start, as its directory shows it."""
+        if attempt in self._active:
+            return Trace.ALIVE
+        finding = jobdir.examine(directory)
+        if finding.trace is Trace.NOT_STARTED:
+            return finding.trace
+        record = jobdir.read_record(directory) or Record(attempt=attempt)
+        enclosure = self._containers.named(record.enclosure)
+        active = _Active(attempt=attempt, directory=directory, enclosure=enclosure, pid=finding.pid)
+        self._taken.setdefault(attempt, Resources(cores=record.cores, memory=record.memory))
+        if finding.trace is Trace.ALIVE:
+            passed = self._clock() - finding.started_on if finding.started_on else timedelta()
+            limit = record.time_limit
+            self._follow(active, None if limit is None else limit - passed.total_seconds())
+        else:
+            self._conclude(active, finding)
+        return finding.trace
+
+    def _follow(self, active: _Active, time_left: float | None) -> None:
+        self._active[active.attempt] = active
+        now = time.monotonic()
+        if time_left is not None:
+            active.deadline = now + time_left
+            self._watch.at(active.deadline)
+        pidfd = None if active.pid is None else processes.open_pidfd(active.pid)
+        if pidfd is not None and (active.child or jobdir.is_held(active.directory)):
+            active.watched = self._watch.add(active.attempt, pidfd)
+        elif pidfd is not None:
+            os.close(pidfd)
+        if not active.watched:
+            self._watch.at(now)
+
+    def _enforce(self, now: float) -> None:
+        """What is due by the clock: time limits, kills, and looks at attempts that no descriptor watches."""
+        for active in list(self._active.values()):
+            if active.stop is None and active.deadline <= now:
+                self._stop(active, Stop.TIME_LIMIT)
+            if active.kill_at <= now:
+                active.kill_at = now + 1.0
+                self._watch.at(active.kill_at)
+                processes.end([active.suspect])
+            if active.submission is None and not active.watched:
+                self._look_again(active, now)
+
+    def _look_again(self, active: _Active, now: float) -> None:
+        if not jobdir.is_held(active.directory):
+            self._finish(active)
+            return
+        if active.pid is None:
+            active.pid = jobdir.examine(active.directory).pid
+        self._watch.at(now + self._watch.TICK)
+
+    def _stop(self, active: _Active, stop: Stop) -> None:
+        active.stop = stop
+        active.kill_at = time.monotonic() + self._grace
+        self._watch.at(active.kill_at)
+        processes.ask_to_end(active.suspect, keep=active.pid)
+        engine = self._containers.engine
+        if engine is not None and active.enclosure is engine:
+            self._fetcher.end(active.attempt, engine)
+
+    def _finish(self, active: _Active) -> None:
+        """The wrapper is gone: make sure that nothing of the attempt is left, then report it."""
+        finding = jobdir.read_files(active.directory, alive=False)
+        if active.stop is not None or finding.trace is not Trace.ENDED:
+            processes.end([active.suspect])
+        status = processes.reap(active.pid) if active.child and active.pid is not None else None
+        if active.child and active.pid is not None and processes.group_exists(active.pid):
+            processes.end([active.suspect])
+        del self._active[active.attempt]
+        self._conclude(active, finding, status)
+
+    def _conclude(self, active: _Active, finding: Finding, status: int | None = None) -> None:
+        directory = active.directory
+        outcome = None
+        if active.stop is None and finding.exit_code not in {None, 0} and active.enclosure.encloses:
+            notes = (jobdir.read_small(directory / jobdir.CONTAINER) or b"").decode("utf-8", "replace")
+            stderr = jobdir.error_tail(directory, jobdir.read_record(directory))
+            outcome = active.enclosure.judge(finding.exit_code or 0, stderr, notes)
+        room = os.statvfs(directory).f_bavail > 0 if finding.trace is not Trace.ENDED and directory.is_dir() else True
+        self._over(active.attempt, outcome or verdict(finding, stop=active.stop, status=status, room=room), finding)
+
+    def _over(self, attempt: str, outcome: Outcome, finding: Finding | None = None) -> None:
+        now = self._clock()
+        trusted = finding is not None and outcome.reason in {Reason.SUCCEEDED, Reason.OUT_OF_MEMORY}
+        self._ended.append(
+            Ended(
+                attempt=attempt,
+                outcome=outcome,
+                started_on=finding.started_on if finding else None,
+                ended_on=(finding.ended_on or now) if finding is not None and trusted else now,
+            )
+        )
+        self._watch.wake()

@@ -1,0 +1,298 @@
+"""Processes of this machine: starting the wrapper, and finding and ending everything that an attempt has started.
+
+Linux offers no name for "everything this tool has started": a tool may leave its process group, its session and its
+parent. What cannot be shed without effort is the environment it was started with, and the directory it works in, so
+`belonging` takes as evidence: the session and group of the wrapper, descent from a process that belongs, the mark
+``ARANEUS_ATTEMPT=<attempt>`` in the environment, and a working directory or standard stream inside the job directory.
+An enclosed tool (bubblewrap, container) has a process namespace of its own, which ends with its first process; there
+this search only makes sure. Where there is no /proc, only the process group is known.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+MARK = "ARANEUS_ATTEMPT"
+_PROC = Path("/proc")
+_LOCK_DESCRIPTOR = 9
+
+# $1 is the job directory, the rest is the command. Only builtins of the shell
+# are used, so nothing but the tool itself is executed. The traps keep the wrapper alive when a tool signals its own
+# process group; they are reset for the tool. OLDPWD would tell the server's own directory.
+_WRAPPER = """\
+trap : HUP INT QUIT TERM USR1 USR2 ALRM
+echo "$$" >"$1/pid" || exit 125
+umask 022
+ulimit -c 0
+cd "$1/work" || exit 125
+unset OLDPWD
+job=$1
+shift
+"$@" 9>&-
+code=$?
+echo "$code" >"$job/exit_code"
+exit "$code"
+"""
+
+# Like the wrapper, for a command that runs in a container: $2 is the engine, $3 the container's name. What the engine
+# knows about the end is kept in the file `container`, and the container is removed.
+_CONTAINER_WRAPPER = """\
+trap : HUP INT QUIT TERM USR1 USR2 ALRM
+echo "$$" >"$1/pid" || exit 125
+umask 022
+ulimit -c 0
+cd "$1/work" || exit 125
+unset OLDPWD
+job=$1
+engine=$2
+name=$3
+shift 3
+"$@" 9>&-
+code=$?
+"$engine" inspect --format '{{.State.OOMKilled}} {{.State.Error}}' "$name" >"$job/container" 2>/dev/null 9>&-
+"$engine" rm -f "$name" >/dev/null 2>&1 </dev/null 9>&-
+echo "$code" >"$job/exit_code"
+exit "$code"
+"""
+
+# Python ignores these; a tool must start with the default.
+_DEFAULT_SIGNALS = tuple(
+    number for name in ("SIGPIPE", "SIGXFSZ", "SIGINT") if (number := getattr(signal, name, None)) is not None
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """The engine's program and the name of the container that a command will run in."""
+
+    program: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """Open descriptors of the tool's standard streams."""
+
+    stdin: int
+    stdout: int
+    stderr: int
+
+
+def spawn(
+    directory: Path,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    streams: Streams,
+    *,
+    lock: int,
+    container: Container | None = None,
+) -> int:
+    """Start the wrapper in a session of its own and return its process id.
+
+    The wrapper outlives this process: it writes ``pid``, runs the command in ``work/``, writes ``exit_code``, and holds
+    ``lock`` meanwhile. Raises OSError (E2BIG: too long a command line) or ValueError (a NUL in it).
+    """
+    script = _WRAPPER if container is None else _CONTAINER_WRAPPER
+    between = () if container is None else (container.program, container.name)
+    arguments = ["sh", "-c", script, "araneus-job", os.fspath(directory), *between, *command]
+    actions = [
+        (os.POSIX_SPAWN_DUP2, streams.stdin, 0),
+        (os.POSIX_SPAWN_DUP2, streams.stdout, 1),
+        (os.POSIX_SPAWN_DUP2, streams.stderr, 2),
+        (os.POSIX_SPAWN_DUP2, lock, _LOCK_DESCRIPTOR),
+    ]
+    return os.posix_spawn(
+        "/bin/sh",
+        arguments,
+        dict(environment),
+        file_actions=actions,
+        setsid=True,
+        setsigdef=_DEFAULT_SIGNALS,
+        setsigmask=(),
+    )
+
+
+def open_pidfd(pid: int) -> int | None:
+    """A descriptor that becomes readable when the process ends; None where the system has none or it is gone."""
+    opener = getattr(os, "pidfd_open", None)
+    if opener is None:
+        return None
+    try:
+        return int(opener(pid))
+    except OSError:
+        return None
+
+
+def reap(pid: int) -> int | None:
+    """The exit code of our own child that has ended (negative: ended by that signal), else None."""
+    try:
+        found, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return os.waitstatus_to_exitcode(status) if found else None
+
+
+def group_exists(group: int) -> bool:
+    """Whether any process is left in a process group."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """Whose processes are looked for. ``session`` only while that id is certain: the wrapper lives or is not reaped."""
+
+    attempt: str
+    directory: str
+    session: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    pid: int
+    parent: int
+    group: int
+    session: int
+    state: str
+    started: int
+
+
+def belonging(suspects: Iterable[Suspect]) -> dict[str, dict[int, int]]:
+    """The living processes of each attempt: process id to start time (ticks since boot). One pass over /proc."""
+    table = _table()
+    own = _ancestors(table, os.getpid())
+    wanted = list(suspects)
+    found: dict[str, dict[int, int]] = {suspect.attempt: {} for suspect in wanted}
+    for process in table.values():
+        if process.pid in own or process.state in "ZX":
+            continue
+        owner = _owner(process, wanted)
+        if owner is not None:
+            found[owner][process.pid] = process.started
+    for members in found.values():
+        _add_descendants(members, table, own)
+    return found
+
+
+def end(suspects: Collection[Suspect], patience: float = 2.0) -> None:
+    """Kill every process of these attempts. Each round stops what it finds first, so that nothing can fork away.
+
+    Returns when a search finds nothing any more, at the latest after ``patience`` seconds.
+    """
+    deadline = time.monotonic() + patience
+    while suspects:
+        caught: dict[int, int] = {}
+        while fresh := _new(belonging(suspects), caught):
+            send(fresh, signal.SIGSTOP)
+            caught.update(fresh)
+            if time.monotonic() > deadline:
+                break
+        if not caught:
+            return
+        send(caught, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.002)
+
+
+def ask_to_end(suspect: Suspect, keep: int | None) -> None:
+    """Send SIGTERM to every process of an attempt but the wrapper (``keep``), which waits for the tool's end."""
+    members = belonging([suspect])[suspect.attempt]
+    send({pid: started for pid, started in members.items() if pid != keep}, signal.SIGTERM)
+
+
+def send(processes: Mapping[int, int], number: signal.Signals) -> None:
+    """Signal processes given with their start times; one whose id now belongs to another process is left alone."""
+    for pid, started in processes.items():
+        with contextlib.suppress(OSError):
+            descriptor = open_pidfd(pid)
+            if descriptor is None:
+                continue
+            try:
+                now = _read_stat(pid)
+                if now is not None and now.started == started:
+                    signal.pidfd_send_signal(descriptor, number)
+            finally:
+                os.close(descriptor)
+
+
+def _new(found: Mapping[str, Mapping[int, int]], known: Mapping[int, int]) -> dict[int, int]:
+    return {pid: start for members in found.values() for pid, start in members.items() if known.get(pid) != start}
+
+
+def _owner(process: _Process, suspects: Sequence[Suspect]) -> str | None:
+    for suspect in suspects:
+        if suspect.session is not None and suspect.session in {process.session, process.group}:
+            return suspect.attempt
+    environment = _read_environment(process.pid)
+    if environment is None:
+        return None
+    for suspect in suspects:
+        if f"{MARK}={suspect.attempt}".encode() in environment:
+            return suspect.attempt
+    places = list(_places(process.pid))
+    for suspect in suspects:
+        if any(place == suspect.directory or place.startswith(suspect.directory + "/") for place in places):
+            return suspect.attempt
+    return None
+
+
+def _add_descendants(members: dict[int, int], table: Mapping[int, _Process], own: Collection[int]) -> None:
+    grown = True
+    while grown:
+        grown = False
+        for process in table.values():
+            if process.parent not in members or process.pid in members or process.pid in own:
+                continue
+            if process.state not in "ZX":
+                members[process.pid] = process.started
+                grown = True
+
+
+def _ancestors(table: Mapping[int, _Process], pid: int) -> set[int]:
+    found = {1}
+    while pid in table and pid not in found:
+        found.add(pid)
+        pid = table[pid].parent
+    return found | {pid}
+
+
+def _table() -> dict[int, _Process]:
+    try:
+        names = [entry.name for entry in os.scandir(_PROC) if entry.name.isdigit()]
+    except OSError:
+        return {}
+    processes = (_read_stat(int(name)) for name in names)
+    return {process.pid: process for process in processes if process is not None}
+
+
+def _read_stat(pid: int) -> _Process | None:
+    try:
+        content = (_PROC / str(pid) / "stat").read_bytes()
+    except OSError:
+        return None
+    # The name in parentheses may hold anything, also ")": fields are counted after the last one.
+    fields = content[content.rfind(b")") + 2 :].split()
+    return _Process(pid, int(fields[1]), int(fields[2]), int(fields[3]), fields[0].decode(), int(fields[19]))
+
+
+def _read_environment(pid: int) -> frozenset[bytes] | None:
+    try:
+        return frozenset((_PROC / str(pid) / "environ").read_bytes().split(b"\0"))
+    except OSError:
+        return None
+
+
+def _places(pid: int) -> Iterable[str]:
+    for name in ("cwd", "fd/0", "fd/1", "fd/2"):
+        with contextlib.suppress(OSError):
+            yield str((_PROC / str(pid) / name).readlink())
