@@ -1,0 +1,173 @@
+"""Connections, transactions and the state of the schema. Everything in `store` takes a Connection that comes from here.
+
+One `Database` serves all threads of a process; after a fork, open a new one.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from araneus.model.errors import AraneusError
+from araneus.store.engines import DatabaseUnavailable, postgres_engine, prepare_sqlite_file, sqlite_engine
+from araneus.store.migrations import REVISIONS
+
+__all__ = ["Connection", "Database", "DatabaseUnavailable", "WrongSchema"]
+
+_SQLITE = "sqlite:///"
+_KEPT_READERS = 16
+_PING_AFTER_SECONDS = 5.0
+
+
+class WrongSchema(AraneusError):
+    """The tables are not those of this version of Araneus; the message says what to do."""
+
+
+class Database:
+    """SQLite in a file, or PostgreSQL.
+
+    ``dialect`` is ``sqlite`` or ``postgresql``; ``url`` is what it was opened with (it may hold a password: do not
+    log it); ``path`` is the database file of SQLite, else None.
+    """
+
+    def __init__(self, url: str, reader: Engine, writer: Engine, path: Path | None) -> None:
+        self.url = url
+        self.path = path
+        self.dialect = "sqlite" if path is not None else "postgresql"
+        self._reader = reader
+        self._writer = writer
+        self._idle: deque[tuple[Connection, float]] = deque()
+        self._gate = threading.Lock()
+        self._thread = threading.local()
+
+    @classmethod
+    def open(cls, url: str) -> "Database":
+        """Open ``sqlite:////absolute/path.db`` or ``postgresql://user@host/name``.
+
+        A missing SQLite file is created, empty. Raises `DatabaseUnavailable` for other addresses and unusable files.
+        """
+        if url.startswith(_SQLITE):
+            # Not make_url: a path may hold '?', '#' and '%'.
+            path = Path(url.removeprefix(_SQLITE))
+            prepare_sqlite_file(path)
+            return cls(url, sqlite_engine(path, write=False), sqlite_engine(path, write=True), path)
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            parsed = None
+        if parsed is None or parsed.get_backend_name() not in {"postgresql", "postgres"}:
+            raise DatabaseUnavailable(
+                "The database address must be sqlite:////absolute/path.db or postgresql://user@host/name."
+            )
+        parsed = parsed.set(drivername="postgresql+psycopg")
+        return cls(url, postgres_engine(parsed, write=False), postgres_engine(parsed, write=True), None)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that cannot write. Every statement sees what was committed before it."""
+        connection = self._take()
+        try:
+            yield connection
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                connection.close()
+            raise
+        finally:
+            self._give_back(connection)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction: committed at the end of the block and durable from then on; rolled back by an exception.
+
+        On SQLite writers of all threads and processes take turns, so keep the block short. A block within another of
+        the same thread is a mistake and raises RuntimeError.
+        """
+        if getattr(self._thread, "writing", False):
+            raise RuntimeError("write() inside write() of the same thread: pass the connection on")
+        self._thread.writing = True
+        try:
+            if self.dialect == "postgresql":
+                with self._writer.begin() as connection:
+                    yield connection
+            else:
+                # Threads queue here, in memory, so that only processes meet at the lock of the file.
+                with self._gate, self._writer.begin() as connection:
+                    yield connection
+        finally:
+            self._thread.writing = False
+
+    def migrate(self) -> None:
+        """Bring the tables to this version. Quick when they are; safe when several processes start together.
+
+        Raises `WrongSchema` when they belong to a newer version, and leaves them alone.
+        """
+        if self._revision() == REVISIONS[-1]:
+            return
+        # Alembic takes longer to import than all the rest of a start.
+        from araneus.store.upgrade import upgrade  # noqa: PLC0415
+
+        with self.write() as connection:
+            if self.dialect == "postgresql":
+                _check_server(connection)
+            upgrade(connection)
+
+    def check(self) -> None:
+        """Raise `WrongSchema` unless the tables are exactly those of this version."""
+        revision = self._revision()
+        if revision is None:
+            raise WrongSchema("The database has no tables yet: run its migration (araneus init).")
+        if revision not in REVISIONS:
+            raise WrongSchema(
+                f"The database was written by a newer Araneus (its schema is {revision!r}, this version knows up to"
+                f" {REVISIONS[-1]!r}): upgrade Araneus, or restore a backup from before."
+            )
+        if revision != REVISIONS[-1]:
+            raise WrongSchema(f"The database has the older schema {revision!r}: migrate it to {REVISIONS[-1]!r} first.")
+
+    def close(self) -> None:
+        """Close all idle connections. The object must not be used afterwards."""
+        while self._idle:
+            self._idle.pop()[0].close()
+        self._reader.dispose()
+        self._writer.dispose()
+
+    def _revision(self) -> str | None:
+        with self.read() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        return found
+
+    def _take(self) -> Connection:
+        while True:
+            try:
+                connection, since = self._idle.pop()
+            except IndexError:
+                return self._reader.connect()
+            if self.dialect == "sqlite" or time.monotonic() - since < _PING_AFTER_SECONDS:
+                return connection
+            try:
+                connection.execute(text("SELECT 1"))
+            except OperationalError:
+                connection.close()
+            else:
+                return connection
+
+    def _give_back(self, connection: Connection) -> None:
+        if connection.closed or len(self._idle) >= _KEPT_READERS:
+            connection.close()
+        else:
+            self._idle.append((connection, time.monotonic()))
+
+
+def _check_server(connection: Connection) -> None:
+    encoding = connection.execute(text("SHOW server_encoding")).scalar()
+    if encoding != "UTF8":
+        raise DatabaseUnavailable(
+            f"The PostgreSQL database has the encoding {encoding}: create it with ENCODING 'UTF8' TEMPLATE template0."
+        )

@@ -1,0 +1,46 @@
+"""How a frozen dataclass lies in a table: every field in the column of the same name."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import fields
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from sqlalchemy import Column, Table
+
+
+class Dataclass(Protocol):
+    """Any dataclass instance."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+D = TypeVar("D", bound=Dataclass)
+
+
+class Shape(Generic[D]):
+    """Turns rows of a table into instances of a dataclass and back. Fields named in ``without`` have no column."""
+
+    def __init__(self, kind: type[D], table: Table, without: Collection[str] = ()) -> None:
+        self.kind = kind
+        self.names = [field.name for field in fields(kind) if field.name not in without]
+        self.columns: list[Column[Any]] = [table.c[name] for name in self.names]
+        self._count = len(self.names)
+
+    def read(self, row: Sequence[Any], **more: Any) -> D:
+        """The instance whose columns are the first of the row; ``more`` gives the fields without a column."""
+        return self.kind(**dict(zip(self.names, row, strict=False)), **more)
+
+    def read_all(self, rows: Iterable[Sequence[Any]]) -> list[D]:
+        """The instances of the rows, in order."""
+        return [self.read(row) for row in rows]
+
+    def rest(self, row: Sequence[Any]) -> Sequence[Any]:
+        """The columns of a row after those of the dataclass."""
+        return row[self._count :]
+
+    def values(self, thing: D) -> dict[str, Any]:
+        """Column values of an instance."""
+        return {name: getattr(thing, name) for name in self.names}
+
+    def changes(self, before: D, after: D) -> dict[str, Any]:
+        """The column values in which two instances differ."""
+        return {name: getattr(after, name) for name in self.names if getattr(after, name) != getattr(before, name)}
