@@ -6,10 +6,11 @@ Every reader gives a usable value in any case, so that reading goes on and finds
 from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from araneus.cwl.scope import Scope, short
 
+_LIKENESS: Final = 0.84
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
@@ -18,7 +19,7 @@ def kind_of(value: Any) -> str:
     if value is None:
         return "null"
     for kind, words in ((bool, "a boolean"), (str, "text"), (int | float, "a number"), (list, "a list")):
-        if isinstance(value, kind):  # type: ignore[arg-type]
+        if isinstance(value, kind):
             return words
     return "a mapping"
 
@@ -29,12 +30,24 @@ def is_foreign(key: str) -> bool:
 
 
 def known_fields(scope: Scope, node: Mapping[str, Any], allowed: Collection[str]) -> None:
-    """Note every field that is neither allowed nor foreign, with the name that was probably meant."""
+    """Note every field that is neither allowed nor foreign, with the name that was probably meant.
+
+    No field of CWL has an underscore: such a field is the bookkeeping of some site and let through, unless it is an
+    allowed one in another spelling (``output_binding``).
+    """
     for key in node:
         if key not in allowed and not is_foreign(key):
-            near = get_close_matches(key[:80], allowed, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            scope.problem(f"unknown field {key[:80]!r} in CWL v1.{scope.version}{hint}")
+            near = likely(key, allowed)
+            if near is not None or "_" not in key:
+                hint = f"; did you mean {near!r}?" if near else ""
+                scope.problem(f"unknown field {key[:80]!r} in CWL v1.{scope.version}{hint}")
+
+
+def likely(key: str, allowed: Collection[str]) -> str | None:
+    """The allowed field that was probably meant by another spelling of it."""
+    plain = {each.casefold(): each for each in allowed}
+    near = get_close_matches(key[:80].replace("_", "").casefold(), plain, n=1, cutoff=_LIKENESS)
+    return plain[near[0]] if near else None
 
 
 def foreign_fields(node: Mapping[str, Any]) -> dict[str, Any]:

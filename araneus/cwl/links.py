@@ -48,7 +48,7 @@ def check(workflow: Workflow, scope: Scope) -> None:
 
 
 def _results(step: Step) -> dict[str, Type]:
-    """The types of a step's outputs as the workflow sees them: lists where it is scattered, null where it may not run."""
+    """The types of a step's outputs as the workflow sees them: lists where scattered, null where it may not run."""
     found: dict[str, Type] = {}
     for port in step.run.outputs:
         kind = port.type
@@ -65,22 +65,22 @@ def _check_ports(step: Step, scope: Scope) -> None:
     produced = {port.id for port in step.run.outputs}
     for out in step.outputs:
         if out not in produced:
-            scope.problem(f"what the step runs has no output {out[:80]!r}", "out")
+            scope.link(f"what the step runs has no output {out[:80]!r}", "out")
     fed = {each.id for each in step.inputs if each.source or each.default is not MISSING or each.value_from is not None}
     for port in step.run.inputs:
         if port.id not in fed and port.default is MISSING and not is_optional(port.type):
-            scope.problem(f"the required input {port.id[:80]!r} ({describe(port.type)}) is not connected", "in")
+            scope.link(f"the required input {port.id[:80]!r} ({describe(port.type)}) is not connected", "in")
 
 
 def _check_scatter(step: Step, scope: Scope) -> None:
     known = {each.id for each in step.inputs}
     for name in step.scatter:
         if name not in known:
-            scope.problem(f"{name[:80]!r} is not an input of the step", "scatter")
+            scope.link(f"{name[:80]!r} is not an input of the step", "scatter")
     if len(set(step.scatter)) != len(step.scatter):
-        scope.problem("names an input twice", "scatter")
+        scope.link("names an input twice", "scatter")
     if len(step.scatter) > 1 and step.scatter_method is None:
-        scope.problem("several scattered inputs need a scatterMethod: dotproduct is the usual one", "scatterMethod")
+        scope.link("several scattered inputs need a scatterMethod: dotproduct is the usual one", "scatterMethod")
 
 
 def _check_step_input(step: Step, each: StepInput, given: dict[str, Type], scope: Scope) -> None:
@@ -95,12 +95,12 @@ def _check_step_input(step: Step, each: StepInput, given: dict[str, Type], scope
         sink = union([NULL, port.type]) if port.default is not MISSING else port.type
     if scattered:
         sink = ArrayType(items=sink if sink != ANY else union([NULL, ANY]))
-    _check_link(sources, sink, _merges(each), each.link_merge, each.pick_value, scope)
+    _check_link(sources, sink, each, scope)
 
 
 def _check_output(port: OutputPort, given: dict[str, Type], scope: Scope) -> None:
     sources = [(name, given[name]) for name in port.source if name in given]
-    _check_link(sources, port.type, _merges(port), port.link_merge, port.pick_value, scope)
+    _check_link(sources, port.type, port, scope)
 
 
 def _merges(link: StepInput | OutputPort) -> bool:
@@ -108,14 +108,8 @@ def _merges(link: StepInput | OutputPort) -> bool:
     return len(link.source) > 1 or (link.source_is_list and link.link_merge is not None)
 
 
-def _check_link(
-    sources: list[tuple[str, Type]],
-    sink: Type,
-    merges: bool,
-    link_merge: LinkMerge | None,
-    pick: PickValue | None,
-    scope: Scope,
-) -> None:
+def _check_link(sources: list[tuple[str, Type]], sink: Type, link: StepInput | OutputPort, scope: Scope) -> None:
+    merges, pick = _merges(link), link.pick_value
     if pick is not None and not merges:
         return  # picks from a list that is one source's value
     if pick is PickValue.FIRST_NON_NULL or pick is PickValue.THE_ONLY_NON_NULL:
@@ -123,18 +117,18 @@ def _check_link(
         sources = [(name, without_null(kind)) for name, kind in sources]
     elif merges:
         wanted = _items(sink)
-        if link_merge is LinkMerge.FLATTENED:
+        if link.link_merge is LinkMerge.FLATTENED:
             sources = [(name, _flattened(kind)) for name, kind in sources]
         if pick is PickValue.ALL_NON_NULL:
             sources = [(name, without_null(kind)) for name, kind in sources]
         if wanted is None:
-            scope.problem(f"gets a list from its sources, but takes {describe(sink)}")
+            scope.link(f"gets a list from its sources, but takes {describe(sink)}")
             return
     else:
         wanted = sink
     for name, kind in sources:
         if wanted is not None and not _fits(kind, wanted):
-            scope.problem(f"the source {name!r} gives {describe(kind)}, which cannot be {describe(wanted)}")
+            scope.link(f"the source {name!r} gives {describe(kind)}, which cannot be {describe(wanted)}")
 
 
 def _items(sink: Type) -> Type | None:
@@ -194,7 +188,7 @@ def _check_cycles(workflow: Workflow, scope: Scope) -> None:
     left = [name for name, needed in waits.items() if needed]
     if left:
         shown = ", ".join(_circle(left[0], waits)[:10])
-        scope.problem(f"these steps wait for each other in a circle: {shown}", "steps")
+        scope.link(f"these steps wait for each other in a circle: {shown}", "steps")
 
 
 def _circle(start: str, waits: dict[str, set[str]]) -> list[str]:

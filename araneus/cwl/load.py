@@ -6,6 +6,7 @@ The way in to the language: text → plain values (`text`) → one tree (`resolv
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,31 @@ from araneus.cwl.resolve import Document, Library
 from araneus.cwl.scope import Report
 from araneus.cwl.text import check_plain, parse_text
 
-__all__ = ["load_document", "load_path", "parse_text"]
+__all__ = ["Examined", "examine", "load_document", "load_path", "parse_text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """An app body that can be read. It can run when ``broken`` is empty; its ports can be used in any case.
+
+    ``broken`` are the mistakes in how steps hang together: sources that do not exist, types that cannot fit, circles.
+    """
+
+    process: Process
+    broken: tuple[Problem, ...] = ()
+
+
+def examine(document: Mapping[str, Any], *, name: str = "") -> Examined:
+    """As `load_document`, but mistakes in the links of workflows are told, not raised.
+
+    Apps in use have such mistakes, and a platform keeps them: they can be shown, changed and saved anew.
+    """
+    if not isinstance(document, dict):
+        raise DocumentError(Problem("", f"a CWL document must be a mapping, not {kind_of(document)}"))
+    check_plain(document)
+    report = Report()
+    library = Library(report)
+    return _load(library, library.body(document), None, name, report)
 
 
 def load_document(document: Mapping[str, Any], *, name: str = "") -> Process:
@@ -27,12 +52,7 @@ def load_document(document: Mapping[str, Any], *, name: str = "") -> Process:
     Directory values in it have a ``path`` and no ``location``. Raises `DocumentError` with every problem, or
     `UnsupportedError` (other languages and versions, requirements that this engine does not know).
     """
-    if not isinstance(document, dict):
-        raise DocumentError(Problem("", f"a CWL document must be a mapping, not {kind_of(document)}"))
-    check_plain(document)
-    report = Report()
-    library = Library(report)
-    return _load(library, library.body(document), None, name, report)
+    return _unbroken(examine(document, name=name))
 
 
 def load_path(path: Path, fragment: str | None = None) -> Process:
@@ -45,12 +65,18 @@ def load_path(path: Path, fragment: str | None = None) -> Process:
     report = Report()
     library = Library(report)
     document = library.file(path.resolve().as_uri())
-    return _load(library, document, fragment, path.stem, report)
+    return _unbroken(_load(library, document, fragment, path.stem, report))
 
 
-def _load(library: Library, document: Document, fragment: str | None, name: str, report: Report) -> Process:
+def _load(library: Library, document: Document, fragment: str | None, name: str, report: Report) -> Examined:
     process = Builder(library, report).main(document, fragment, name)
-    report.settle()
+    broken = report.settle()
     if process is None:
         raise DocumentError(Problem("", "the document holds no process"))
-    return process
+    return Examined(process, broken)
+
+
+def _unbroken(examined: Examined) -> Process:
+    if examined.broken:
+        raise DocumentError(*examined.broken)
+    return examined.process

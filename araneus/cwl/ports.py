@@ -107,5 +107,3 @@ def _type(entry: Mapping[str, Any], scope: Scope, names: TypeNames) -> Type:
     if isinstance(given, str) and given in STREAMS:
         return FILE
     return build_type(given, scope.at("type", given), names)
-
-

@@ -9,7 +9,6 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any, Final
 
 from araneus.cwl import fields, requirements, workflows
@@ -179,7 +178,9 @@ def foreign_language(node: Any, scope: Scope) -> bool:
     if minor_version(version) is not None:
         return False
     if version.startswith(("sbg:", "draft", "cwl:draft")) or re.match(r"v1\.[3-9]", version):
-        scope.unsupported(f"cwlVersion {version[:40]!r} is not supported yet; convert the app to CWL v1.0, v1.1 or v1.2")
+        scope.unsupported(
+            f"cwlVersion {version[:40]!r} is not supported yet; convert the app to CWL v1.0, v1.1 or v1.2"
+        )
     else:
         scope.problem(f"must be v1.0, v1.1 or v1.2, not {version[:40]!r}", "cwlVersion")
     return True
@@ -211,8 +212,8 @@ def _own_fields(node: Mapping[str, Any], kind: str, scope: Scope) -> dict[str, A
             continue
         if key in _ALL_FIELDS:
             scope.problem(f"a {kind} has no field {key!r}")
-        elif near := get_close_matches(key[:80], allowed, n=1, cutoff=0.75):
-            scope.problem(f"unknown field {key[:80]!r} in CWL v1.{scope.version}; did you mean {near[0]!r}?")
+        elif near := fields.likely(key, allowed):
+            scope.problem(f"unknown field {key[:80]!r} in CWL v1.{scope.version}; did you mean {near!r}?")
         else:
             extensions[key] = value
     schemas = node.get("$schemas")
@@ -269,7 +270,7 @@ def _tool(node: Mapping[str, Any], scope: Scope, common: dict[str, Any]) -> Comm
 
 def _stream_name(stream: str, inputs: tuple[InputPort, ...], outputs: tuple[OutputPort, ...]) -> str:
     """A file name that no tool writes by chance, and that is the same each time the document is loaded."""
-    names = "\n".join([stream, *(port.id for port in (*inputs, *outputs))])
+    names = "\n".join([stream, *(port.id for port in inputs), *(port.id for port in outputs)])
     return f"{hashlib.sha256(names.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.{stream}"
 
 

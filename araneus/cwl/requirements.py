@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from araneus.cwl import fields
-from araneus.cwl.read_bindings import is_expression
 from araneus.cwl.process import Listing
+from araneus.cwl.read_bindings import is_expression
 from araneus.cwl.references import place_files
 from araneus.cwl.scope import Scope
 from araneus.cwl.typedsl import TypeNames
@@ -211,7 +211,7 @@ def _check_dirent(item: Any, scope: Scope) -> None:
 
 def _time_limit(entry: Mapping[str, Any], scope: Scope) -> Mapping[str, Any]:
     value = entry.get("timelimit")
-    if _is_number(value):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         if value < 0:
             scope.problem(f"must not be negative, but is {value}", "timelimit")
     elif not is_expression(value):

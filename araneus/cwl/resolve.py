@@ -153,7 +153,9 @@ class Library:
             root = parse_text(content)
         except DocumentError as error:
             name = uri.rpartition("/")[2]
-            raise DocumentError(*(Problem(f"{name} {each.where}".strip(), each.what) for each in error.problems)) from error
+            raise DocumentError(
+                *(Problem(f"{name} {each.where}".strip(), each.what) for each in error.problems)
+            ) from error
         if any(directive in content for directive in _DIRECTIVES):
             return self._expand(root, uri, where, (*stack, uri))
         return root

@@ -22,24 +22,35 @@ class Report:
     def __init__(self) -> None:
         self._problems: dict[Problem, None] = {}
         self._unsupported: dict[Problem, None] = {}
+        self._links: dict[Problem, None] = {}
 
     def problem(self, where: str, what: str) -> None:
         """Note a mistake. Raises `DocumentError` when there are so many that reading on is pointless."""
         self._problems[Problem(where, what)] = None
-        if len(self._problems) >= MAX_PROBLEMS:
-            self._problems[Problem("", "there may be more problems; these are the first")] = None
-            raise DocumentError(*self._problems)
+        self._limit()
+
+    def link(self, where: str, what: str) -> None:
+        """Note a mistake in how the steps of a workflow hang together: its ports can be used all the same."""
+        self._links[Problem(where, what)] = None
+        self._limit()
 
     def unsupported(self, where: str, what: str) -> None:
         """Note something valid that this engine does not do."""
         self._unsupported[Problem(where, what)] = None
+        self._limit()
 
-    def settle(self) -> None:
-        """Raise `DocumentError` for mistakes, else `UnsupportedError`, else nothing."""
+    def settle(self) -> tuple[Problem, ...]:
+        """Raise `DocumentError` for mistakes, else `UnsupportedError`; else give the mistakes in links."""
         if self._problems:
-            raise DocumentError(*self._problems)
+            raise DocumentError(*self._problems, *self._links)
         if self._unsupported:
             raise UnsupportedError(*self._unsupported)
+        return tuple(self._links)
+
+    def _limit(self) -> None:
+        if len(self._problems) + len(self._links) + len(self._unsupported) >= MAX_PROBLEMS:
+            rest = Problem("", "there may be more problems; these are the first")
+            raise DocumentError(*self._problems, *self._links, *self._unsupported, rest)
 
 
 class PlacedDict(dict[str, Any]):
@@ -88,10 +99,13 @@ class Scope:
 
     def problem(self, what: str, part: str | int | None = None) -> None:
         """Note a mistake here, or in a part of what stands here."""
-        if part is None:
-            self.report.problem(self.where, what)
-        else:
-            self.report.problem(f"{self.where}/{part}" if self.where else str(part), what)
+        place = self if part is None else self.at(part)
+        self.report.problem(place.where, what)
+
+    def link(self, what: str, part: str | int | None = None) -> None:
+        """Note a mistake in a link here, or in a part of what stands here."""
+        place = self if part is None else self.at(part)
+        self.report.link(place.where, what)
 
     def unsupported(self, what: str) -> None:
         """Note something valid that this engine does not do."""

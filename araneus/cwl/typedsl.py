@@ -29,12 +29,22 @@ MAX_SIZE: Final = 2000
 PRIMITIVES: Final = frozenset(
     {"null", "boolean", "int", "long", "float", "double", "string", "File", "Directory", "Any"}
 )
-_SCHEMA_FIELDS: Final = frozenset(
-    {"type", "name", "label", "doc", "inputBinding", "outputBinding", "id"}
-)
+_SCHEMA_FIELDS: Final = frozenset({"type", "name", "label", "doc", "inputBinding", "outputBinding", "id"})
 _FIELD_FIELDS: Final = frozenset(
-    {"name", "type", "doc", "label", "inputBinding", "outputBinding", "secondaryFiles", "streamable", "format",
-     "loadContents", "loadListing", "id"}
+    {
+        "name",
+        "type",
+        "doc",
+        "label",
+        "inputBinding",
+        "outputBinding",
+        "secondaryFiles",
+        "streamable",
+        "format",
+        "loadContents",
+        "loadListing",
+        "id",
+    }
 )
 
 

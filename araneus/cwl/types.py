@@ -1,11 +1,12 @@
 """CWL types as values: the tree, whether a value fits a type, and whether one port may feed another.
 
-Pure values, no I/O. `araneus.cwl.typedsl` builds the trees from documents; `araneus.cwl.inputs` and the engine ask here.
+Pure values, no I/O. `araneus.cwl.typedsl` builds the trees from documents; `araneus.cwl.inputs` and the engine ask.
 Source: CWL v1.2, "Data types" and the schemas of CommandInput*/InputRecord* types.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -223,7 +224,7 @@ _NOUNS: Final = {
     "string": "text (string)",
     "Any": "something (Any)",
 }
-_PRIMITIVE_TESTS: Final = {
+_PRIMITIVE_TESTS: Final[dict[str, Callable[[Value], bool]]] = {
     "null": lambda value: value is None,
     "boolean": lambda value: isinstance(value, bool),
     "int": lambda value: False,
@@ -246,9 +247,11 @@ def _match_file(name: str, value: Value, where: str, found: list[Problem], depth
     if depth > _MAX_FILE_DEPTH:
         found.append(Problem(where, f"is nested more than {_MAX_FILE_DEPTH} levels deep"))
         return
-    for key in ("location", "path", "basename", "contents", "format"):
-        if value.get(key) is not None and not isinstance(value[key], str):
-            found.append(Problem(f"{where}.{key}", f"must be text, not {_show(value[key])}"))
+    found.extend(
+        Problem(f"{where}.{key}", f"must be text, not {_show(value[key])}")
+        for key in ("location", "path", "basename", "contents", "format")
+        if value.get(key) is not None and not isinstance(value[key], str)
+    )
     literal = "contents" if name == "File" else "listing"
     if all(value.get(key) is None for key in ("location", "path", literal)):
         found.append(Problem(where, f"a {name} needs a path, a location or {literal}"))

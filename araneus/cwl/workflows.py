@@ -84,7 +84,7 @@ class StepReader:
             rest = "/".join(parts[start:])
             if rest in self._known:
                 return rest
-        scope.problem(f"the source {given[:120]!r} is neither an input of the workflow nor an output of a step")
+        scope.link(f"the source {given[:120]!r} is neither an input of the workflow nor an output of a step")
         return given
 
     def _step(self, given: str, entry: Mapping[str, Any], scope: Scope, outs: tuple[str, ...]) -> Step | None:
