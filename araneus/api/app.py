@@ -25,6 +25,7 @@ from araneus.api.limits import RateLimiter
 from araneus.api.links import create_signing_key
 from araneus.api.routes import ROUTES, RouteTree
 from araneus.api.services import Services
+from araneus.api.uploads import sweep
 from araneus.model.errors import ConcurrentChange, Fault, Refusal
 from araneus.model.user import User
 
@@ -56,6 +57,7 @@ class _Exchange:
 def build(services: Services) -> ASGIApp:
     """The ASGI application: everything under ``/v2``. The database must be migrated."""
     create_signing_key(services)
+    sweep(services)
     return _Edge(services)
 
 
@@ -230,9 +232,6 @@ class _Edge:
             await send({"type": "http.response.body", "body": b""})
         finally:
             gone.cancel()
-            close = getattr(stream.pieces, "close", None)
-            if close is not None:
-                await asyncio.shield(self._run(False, close))
 
 
 async def _next(receive: Receive) -> Message:

@@ -2,6 +2,7 @@
 "Download protocol"."""
 
 from collections.abc import Iterator
+from itertools import chain
 from urllib.parse import quote
 
 from araneus.api import links
@@ -55,7 +56,12 @@ def _answer(call: Call, storage: Storage, location: str, name: str, size: int) -
 
 
 def _pieces(storage: Storage, location: str, start: int, length: int) -> Iterator[bytes]:
-    return storage.read(location, start, length) if length else iter(())
+    """The bytes, with the first piece read already: the file is open from here on, whatever becomes of its row."""
+    if not length:
+        return iter(())
+    pieces = storage.read(location, start, length)
+    first = next(pieces, b"")
+    return chain([first], pieces)
 
 
 def disposition(name: str) -> str:

@@ -6,9 +6,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from araneus.api import access, wire
+from araneus.api import access, part_files, wire
 from araneus.api.billing import check_group
 from araneus.api.call import NO_CONTENT, Answer, Call, Route
+from araneus.api.places import drop_orphans
 from araneus.api.project_bodies import ProjectBody, check_text, check_type, merge_settings
 from araneus.api.services import Services
 from araneus.model.access import ALL_PERMISSIONS, Permission, Permissions, require
@@ -16,7 +17,7 @@ from araneus.model.errors import Fault, Refusal
 from araneus.model.file import File, check_tags
 from araneus.model.ids import new_file_id, short_name
 from araneus.model.project import DEFAULT_SETTINGS, Member, Project
-from araneus.store import projects
+from araneus.store import projects, uploads
 
 LIST_FIELDS = ("href", "id", "name")
 ROOT_NAME = "root"
@@ -165,9 +166,11 @@ def delete_project(call: Call, services: Services) -> Answer:
     """``DELETE /projects/{owner}/{project}`` with its files, apps and tasks."""
     with services.database.write() as conn:
         project, _ = access.project_of(conn, call, _id(call), Permission.ADMIN, to="delete it")
+        pending = uploads.in_project(conn, project.id)
         orphans = projects.delete(conn, project.id)
-    for location in orphans:
-        services.storage.delete(location)
+    for upload in pending:
+        part_files.discard(services.settings.uploads / upload.id)
+    drop_orphans(services, orphans)
     return NO_CONTENT
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from araneus.api import (
+    app_copies,
+    apps,
     billing,
     downloads,
     files,
@@ -17,6 +19,7 @@ from araneus.api import (
     metadata,
     projects,
     root,
+    task_actions,
     uploads,
     users,
 )
@@ -35,6 +38,9 @@ ROUTES: tuple[Route, ...] = (
     *metadata.ROUTES,
     *uploads.ROUTES,
     *downloads.ROUTES,
+    *apps.ROUTES,
+    *app_copies.ROUTES,
+    *task_actions.ROUTES,
 )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from araneus.api.app_documents import NormalForms
 from araneus.storage.base import Storage
 from araneus.store.database import Database
 
@@ -34,7 +35,7 @@ class Services:
     """What handlers work with.
 
     ``clock`` gives the time in UTC. ``wake`` tells the scheduler that there is something to do; call it after the
-    commit. It never fails.
+    commit. It never fails. ``forms`` keeps the normal forms of apps in memory.
     """
 
     database: Database
@@ -42,3 +43,4 @@ class Services:
     clock: Callable[[], datetime]
     settings: ApiSettings
     wake: Callable[[], None] = field(default=lambda: None)
+    forms: NormalForms = field(default_factory=NormalForms)

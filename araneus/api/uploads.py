@@ -186,7 +186,8 @@ def _take_in(call: Call, services: Services, whole: Path) -> tuple[File, str | N
             orphan = files.delete(conn, replaced.id)
         file = _new_file(upload, _kept(services, blob, whole), services.clock())
         files.insert(conn, file)
-        uploads.delete(conn, upload.id)
+        if not uploads.delete(conn, upload.id):
+            raise Refusal(Fault.UPLOAD_NOT_FOUND, "The upload was completed or aborted at the same time.")
     return file, orphan if orphan != blob.location else None
 
 
@@ -212,6 +213,17 @@ def _new_file(upload: Upload, blob: Blob, now: datetime) -> File:
     )
 
 
+def sweep(services: Services) -> None:
+    """Drop what uploads left behind that are no more: a crash between commit and clean-up can leave that."""
+    directory = services.settings.uploads
+    present = [entry.name for entry in directory.iterdir()] if directory.is_dir() else []
+    with services.database.read() as conn:
+        known = uploads.ids(conn)
+    for name in present:
+        if name not in known:
+            part_files.discard(directory / name)
+
+
 def directory_of(services: Services, upload: str) -> Path:
     """Where the parts of an upload lie. The id comes from the database, never from a caller."""
     return services.settings.uploads / upload
@@ -227,14 +239,11 @@ class _PartReceiver:
         self.file.write(data)
 
     def finish(self) -> Answer:
-        gone = Refusal(Fault.UPLOAD_NOT_FOUND, "The upload was aborted or completed while this part arrived.")
         try:
             part = self.file.finish()
         except FileNotFoundError as error:
-            raise gone from error
+            raise Refusal(Fault.UPLOAD_NOT_FOUND, "The upload was aborted while this part arrived.") from error
         with self.services.database.write() as conn:
-            if uploads.get(conn, self.upload.id) is None:
-                raise gone
             uploads.put_part(conn, self.upload.id, part)
         return Answer(value={}, headers=(("etag", f'"{part.etag}"'),))
 
