@@ -32,5 +32,11 @@ def task_failed(outcome: Outcome) -> str:
     return _with_detail(f"The task {_SENTENCES[outcome.reason].format(code=outcome.exit_code)}", outcome.message)
 
 
+def internal_error(error: BaseException) -> str:
+    """A fault of the server, not of the task: one line; the traceback is in the server's log."""
+    line = str(error).strip().splitlines()[0][:300] if str(error).strip() else ""
+    return _with_detail("Internal error (see the server's log)", f"{type(error).__name__}: {line}".rstrip(": "))
+
+
 def _with_detail(sentence: str, detail: str) -> str:
     return f"{sentence}: {detail}" if detail else f"{sentence}."

@@ -3,7 +3,6 @@
 Reads the job directory; writes nothing and knows no database. Shared by the server and the foreground runner.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from araneus.cwl.errors import CWLError
 from araneus.cwl.expressions import Evaluator
 from araneus.cwl.outputs import collect
 from araneus.cwl.process import CommandLineTool
+from araneus.executors import jobdir
 from araneus.executors.base import Ended
 from araneus.model.job import Outcome, Reason
 
@@ -33,7 +33,7 @@ def settle(
     if code not in tool.success_codes:
         return Outcome(reason=Reason.EXIT_CODE, exit_code=code, message=stderr_tail(directory, invocation.stderr)), None
     try:
-        outputs = collect(tool, invocation, directory / "work", evaluator, exit_code=code)
+        outputs = collect(tool, invocation, directory / jobdir.WORK, evaluator, exit_code=code)
     except CWLError as error:
         return Outcome(reason=error.reason, exit_code=code, message=str(error)), None
     except OSError as error:
@@ -47,19 +47,9 @@ def stderr_tail(directory: Path, stderr: str | None) -> str:
     ``stderr`` is the name that the tool itself gave to the file, relative to its work directory. A file that is not
     there, or is not a plain file, gives the empty text.
     """
-    path = directory / "work" / stderr if stderr else directory / "job.err.log"
-    if stderr and ".." in Path(stderr).parts:
+    work = directory / jobdir.WORK
+    path = work / stderr if stderr else directory / jobdir.STDERR
+    if stderr and not path.parent.resolve().is_relative_to(work.resolve()):
         return ""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return ""
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - TAIL_BYTES))
-            text = file.read(TAIL_BYTES).decode("utf-8", "replace")
-        except OSError:
-            return ""
-    lines = text.replace("\x00", "\ufffd").strip().splitlines()
+    lines = jobdir.last_lines(path, TAIL_BYTES).replace("\x00", "\ufffd").strip().splitlines()
     return "\n".join(lines[-TAIL_LINES:])

@@ -5,20 +5,18 @@ bytes of its own inputs and what its own jobs left behind, and nothing else of t
 expression or a tool puts into a ``location``.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from araneus.cwl.command import Invocation, Layout
 from araneus.cwl.errors import InputError, Problem
+from araneus.cwl.files import Locate
+from araneus.executors import jobdir
 from araneus.executors.base import Image, Literal, Mount, Submission
 from araneus.model.file import Location
 from araneus.model.job import Resources
 from araneus.storage.base import Storage
-
-Locate: TypeAlias = Callable[[Location], Path]
-"""A location as a path of this machine, to be read only. Raises `InputError` when it may not or cannot be reached."""
 
 _IMAGE_FIELDS = {
     "pull": "dockerPull",
@@ -31,7 +29,11 @@ _IMAGE_FIELDS = {
 
 def layout(directory: Path) -> Layout:
     """Where a tool finds its directories: inside the job directory, under the same paths with and without a sandbox."""
-    return Layout(work=str(directory / "work"), temporary=str(directory / "tmp"), inputs=str(directory / "inputs"))
+    return Layout(
+        work=str(directory / jobdir.WORK),
+        temporary=str(directory / jobdir.TEMPORARY),
+        inputs=str(directory / jobdir.INPUTS),
+    )
 
 
 def submission(
@@ -54,7 +56,7 @@ def submission(
         command=invocation.command,
         environment=invocation.environment,
         work=invocation.work,
-        temporary=str(directory / "tmp"),
+        temporary=str(directory / jobdir.TEMPORARY),
         stdin=invocation.stdin,
         stdout=invocation.stdout,
         stderr=invocation.stderr,
@@ -78,17 +80,17 @@ def _image(container: Mapping[str, object] | None, *, required: bool) -> Image |
     if container is None:
         return None
     fields = {field: str(container[key]) for field, key in _IMAGE_FIELDS.items() if container.get(key)}
-    return Image(required=required, **fields) if fields else None  # type: ignore[arg-type]  # the keys are its fields
+    return Image(required=required, **fields) if fields else None
 
 
 def file_path(location: Location) -> Path | None:
     """The path that a ``file:`` location or a bare absolute path names, else None."""
     if location.startswith("/"):
         return Path(location)
-    parts = urlsplit(location)
-    if parts.scheme != "file" or parts.netloc not in {"", "localhost"}:
-        return None
-    return Path(unquote(location.split("://", 1)[1] if "://" in location else parts.path, errors="surrogateescape"))
+    for prefix in ("file:///", "file://localhost/"):
+        if location.startswith(prefix):
+            return Path("/" + unquote(location.removeprefix(prefix), errors="surrogateescape"))
+    return None
 
 
 class Gate:

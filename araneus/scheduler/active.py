@@ -1,0 +1,199 @@
+"""A task that the loop has in hand: what runs, what waits, what has yet to be written. Owned by the loop's thread."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from araneus.executors.base import Ended
+from araneus.model.job import Attempt, Job, JobStatus
+from araneus.model.task import Progress, Status, Task
+from araneus.scheduler.facts import Aborted, AttemptEnd, Facts, Failed, Prepared, Steps, Verdict
+from araneus.scheduler.progress import progress
+from araneus.scheduler.record import Entry, Times
+from araneus.scheduler.run import Run
+
+
+@dataclass(slots=True)
+class Active:
+    """One task between its claim and its end.
+
+    ``flying`` are the attempts that the executor has; ``prepared`` ones are not in the database yet; ``waiting``
+    counts those that are and wait for room.
+    ``stopping``: nothing more is started, and the verdict is written when nothing flies any more.
+    """
+
+    task: str
+    project: str
+    run_on: datetime | None
+    run: Run
+    claim: bool
+    times: Times = field(default_factory=Times)
+    root: str = ""
+    prepared: list[Prepared] = field(default_factory=list)
+    waiting: int = 0
+    backlog: int = 0
+    flying: set[str] = field(default_factory=set)
+    inbox: list[Ended] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    ended: list[AttemptEnd] = field(default_factory=list)
+    steps: Steps = field(default_factory=Steps)
+    verdict: Verdict | None = None
+    stopping: bool = False
+    more: bool = True
+    troubles: int = 0
+    retry_at: float = 0.0
+    shown: Progress | None = None
+    shown_at: float = 0.0
+
+    @classmethod
+    def of(cls, task: Task, run: Run, attempts: list[Attempt]) -> "Active":
+        """A task as the database has it, with the attempts of it that were open when this process started."""
+        return cls(
+            task=task.id,
+            project=task.project,
+            run_on=task.start_time,
+            run=run,
+            claim=task.status is Status.QUEUED,
+            times=_times(task),
+            flying={attempt.id for attempt in attempts},
+            shown=task.progress,
+        )
+
+    def take(self, facts: Facts) -> None:
+        """Take in what a turn of the lane found out."""
+        self.jobs += facts.jobs
+        self.ended += facts.ended
+        self.root = facts.root or self.root
+        self.steps = facts.steps
+        if self.stopping:
+            return
+        self.more = facts.more
+        self.backlog = facts.backlog
+        self.prepared += facts.prepared
+        if facts.verdict is not None:
+            self.verdict = facts.verdict
+            if isinstance(facts.verdict, Failed):
+                self.stop()
+
+    def fail(self, message: str) -> None:
+        """The task is to end as FAILED, unless it is being aborted already."""
+        if not isinstance(self.verdict, Aborted):
+            self.verdict = Failed(message=message)
+        self.stop()
+
+    def give_up(self, message: str) -> None:
+        """What was found out about the task cannot be written: end it with that message alone."""
+        self.jobs.clear()
+        self.ended.clear()
+        self.fail(message)
+
+    def abort(self) -> None:
+        """The task is to end as ABORTED."""
+        self.verdict = Aborted()
+        self.stop()
+
+    def stop(self) -> None:
+        """Start nothing more."""
+        self.stopping = True
+        self.more = False
+        self.backlog = 0
+        self.prepared.clear()
+        self.inbox.clear()
+
+    def hear(self, ended: Ended) -> None:
+        """An attempt of this task ended. Of a task that is stopping nothing is collected any more."""
+        self.flying.discard(ended.attempt)
+        if not self.stopping:
+            self.inbox.append(ended)
+
+    def started(self, one: Prepared, now: datetime) -> None:
+        """The executor has this attempt now."""
+        self.waiting -= 1
+        self.flying.add(one.attempt.id)
+        self.jobs.append(replace(one.job, status=JobStatus.RUNNING, started_on=now))
+        if self.times.started_on is None:
+            self.times = replace(self.times, started_on=now)
+
+    def entry(self, now: float, at: datetime) -> Entry:
+        """Everything that is to be written about this task now. ``now`` is monotonic, ``at`` the time of day."""
+        return Entry(
+            task=self.task,
+            project=self.project,
+            root=self.root,
+            claim=self.claim,
+            jobs=tuple(self.jobs),
+            ended=tuple(self.ended),
+            prepared=tuple(self.prepared),
+            progress=self._progress(now, at),
+            steps=self.steps,
+            times=replace(self.times, claimed_on=at) if self.claim else self.times,
+            verdict=self.verdict if self.is_over else None,
+        )
+
+    @property
+    def is_hasty(self) -> bool:
+        """Whether something waits to be written that holds up the task."""
+        return self.claim or self.is_over or bool(self.prepared or self.ended)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether anything waits to be written."""
+        return self.is_hasty or bool(self.jobs)
+
+    def wants_turn(self, window: int) -> bool:
+        """Whether its lane has something to do."""
+        if self.verdict is not None or self.stopping:
+            return False
+        refill = self.backlog > 0 and self.waiting + len(self.prepared) <= window // 2
+        return self.more or refill or bool(self.inbox)
+
+    def written(self, entry: Entry) -> None:
+        """The entry is in the database."""
+        self.claim = False
+        self.times = entry.times
+        del self.jobs[: len(entry.jobs)]
+        del self.ended[: len(entry.ended)]
+        del self.prepared[: len(entry.prepared)]
+        self.troubles = 0
+        self.retry_at = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the verdict can be written: there is one, and nothing flies."""
+        return self.verdict is not None and not self.flying
+
+    def _progress(self, now: float, at: datetime) -> Progress | None:
+        """The progress to show, when it differs from the one shown and the last one is old enough."""
+        if now - self.shown_at < PROGRESS_INTERVAL or self.verdict is not None:
+            return None
+        if self.shown is not None and (self.shown.steps_completed, self.shown.steps_total) == (
+            self.steps.completed,
+            self.steps.total,
+        ):
+            return None
+        self.shown_at = now
+        self.shown = progress(
+            Status.RUNNING,
+            self.steps,
+            run_on=self.run_on,
+            claimed_on=self.times.claimed_on,
+            started_on=self.times.started_on,
+            now=at,
+        )
+        return self.shown
+
+
+PROGRESS_INTERVAL = 0.3
+"""Seconds between two writes of one task's progress."""
+
+
+def _times(task: Task) -> Times:
+    """The times of a task that an earlier process had claimed, from the durations that it showed."""
+    if task.status is Status.QUEUED or task.start_time is None:
+        return Times()
+    queued = timedelta(milliseconds=task.progress.queued_duration if task.progress else 0)
+    claimed = task.start_time + queued
+    executing = task.progress.execution_duration if task.progress else 0
+    running = task.progress.running_duration if task.progress else 0
+    if not executing:
+        return Times(claimed_on=claimed)
+    return Times(claimed_on=claimed, started_on=claimed + timedelta(milliseconds=running - executing))

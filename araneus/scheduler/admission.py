@@ -1,0 +1,97 @@
+"""Which prepared jobs start now: first in, first out, with first fit. Decides; the loop acts.
+
+The executor knows its room but not what this tick has already promised, so candidates are asked for together: the sum
+of what was chosen so far and the next one. Small jobs may pass a large one, but only for a while: once a job has
+waited longer than ``patience``, nobody behind it starts until it has its room.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from araneus.executors.base import Fit
+from araneus.model.job import Resources
+
+SCAN = 256
+"""How many waiting jobs are looked at in one tick."""
+
+
+class Asking(Protocol):
+    """A job that waits for room since ``since`` (monotonic seconds)."""
+
+    @property
+    def resources(self) -> Resources:
+        """What it asks for."""
+        ...
+
+    @property
+    def since(self) -> float:
+        """When it began to wait."""
+        ...
+
+
+A = TypeVar("A", bound=Asking)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Generic[A]):
+    """Who starts now, in order, and who never can."""
+
+    now: tuple[A, ...] = ()
+    never: tuple[A, ...] = ()
+
+
+def choose(waiting: Iterable[A], fit: Callable[[Resources], Fit], *, now: float, patience: float) -> Choice[A]:
+    """Decide for the first `SCAN` waiting jobs, oldest first."""
+    total = Resources(cores=0, memory=0, tmpdir=0, outdir=0)
+    chosen: list[A] = []
+    never: list[A] = []
+    for number, candidate in enumerate(waiting):
+        together = _sum(total, candidate.resources)
+        verdict = fit(together)
+        if verdict is Fit.NOW:
+            chosen.append(candidate)
+            total = together
+        elif fit(candidate.resources) is Fit.NEVER:
+            never.append(candidate)
+        elif now - candidate.since > patience:
+            break
+        if number + 1 >= SCAN:
+            break
+    return Choice(tuple(chosen), tuple(never))
+
+
+def _sum(one: Resources, other: Resources) -> Resources:
+    return Resources(
+        cores=one.cores + other.cores,
+        memory=one.memory + other.memory,
+        tmpdir=one.tmpdir + other.tmpdir,
+        outdir=one.outdir + other.outdir,
+    )
+
+
+def too_large(resources: Resources, limits: Resources) -> str:
+    """What a job that never fits asks for, beside what there is."""
+    return (
+        f"it asks for {resources.cores:g} cores and {resources.memory} MiB of memory,"
+        f" jobs can have at most {limits.cores:g} cores and {limits.memory} MiB"
+    )
+
+
+def capacity(fit: Callable[[Resources], Fit]) -> Resources:
+    """The most cores and the most memory that an executor can ever give to one job, found by asking it."""
+    return Resources(
+        cores=_largest(lambda cores: fit(Resources(cores=cores, memory=0, tmpdir=0, outdir=0))),
+        memory=_largest(lambda memory: fit(Resources(cores=0, memory=memory, tmpdir=0, outdir=0))),
+    )
+
+
+def _largest(ask: Callable[[int], Fit], limit: int = 2**30) -> int:
+    low, high = 0, limit
+    while low < high:
+        middle = (low + high + 1) // 2
+        if ask(middle) is Fit.NEVER:
+            high = middle - 1
+        else:
+            low = middle
+    return low

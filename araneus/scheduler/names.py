@@ -1,0 +1,79 @@
+"""Names that the platform accepts, made from names that tools and tokens give."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from araneus.model.file import MAX_NAME
+from araneus.model.task import Task
+
+_TOKEN = re.compile(r"<([a-z_]+)>")
+_NOT_IN_FOLDER_NAME = re.compile(r"[^A-Za-z0-9_\-.]")
+
+
+def safe_file_name(name: str) -> str:
+    """The nearest name that a file may bear: bad characters become ``_``, a name that is too long loses its middle."""
+    clean = "".join("_" if _refused(character) else character for character in name)
+    if clean in {"", ".", ".."}:
+        return "_" + clean.replace(".", "_")
+    return _shortened(clean)
+
+
+def safe_folder_name(name: str) -> str:
+    """The nearest name that a folder may bear: letters, digits, ``_``, ``-`` and ``.``, not starting with ``__``."""
+    clean = _NOT_IN_FOLDER_NAME.sub("_", name)
+    if clean.startswith("__"):
+        clean = "_" + clean.lstrip("_")
+    if clean in {"", "_", ".", ".."}:
+        clean = "folder"
+    return clean[:MAX_NAME]
+
+
+def _refused(character: str) -> bool:
+    return character == "/" or ord(character) < 32 or 0xD800 <= ord(character) <= 0xDFFF
+
+
+def _shortened(name: str) -> str:
+    if len(name.encode()) <= MAX_NAME:
+        return name
+    stem, dot, extension = name.rpartition(".")
+    if not dot or len(extension.encode()) > 32:
+        stem, extension = name, ""
+    tail = dot + extension if extension else ""
+    return stem.encode()[: MAX_NAME - len(tail.encode())].decode("utf-8", "ignore") + tail
+
+
+def targets(task: Task) -> Callable[[str], tuple[str, ...]]:
+    """Where each output port goes: the folder path inside the project, from its root.
+
+    ``output_location.main_location``, overridden per port by ``nodes_location`` when ``nodes_override`` is on; a
+    port's path that starts with ``/`` counts from the root, else from the main path. A volume is no place inside the
+    project and counts as the root. Source: platform documentation, "Set task output destinations".
+    """
+    settings = task.output_location or {}
+    main = _parts(settings.get("main_location"), task)
+    nodes = settings.get("nodes_location") if settings.get("nodes_override") else None
+
+    def target(port: str) -> tuple[str, ...]:
+        node = nodes.get(port) if isinstance(nodes, Mapping) else None
+        place = node.get("output_location") if isinstance(node, Mapping) else None
+        if not isinstance(place, str) or not place:
+            return main
+        return _parts(place, task) if place.startswith("/") else main + _parts(place, task)
+
+    return target
+
+
+def _parts(place: Any, task: Task) -> tuple[str, ...]:
+    if not isinstance(place, str) or "://" in place:
+        return ()
+    tokens = {
+        "task_id": task.id,
+        "task_name": task.name,
+        "app_name": task.app.split("/")[2] if task.app.count("/") >= 2 else task.app,
+        "project_id": task.project.rsplit("/", 1)[-1],
+    }
+    names = [part for part in place.split("/") if part not in {"", ".", ".."}]
+    return tuple(
+        safe_folder_name(_TOKEN.sub(lambda match: tokens.get(match[1], match[1]), name)) for name in names[:50]
+    )

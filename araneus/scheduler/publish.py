@@ -1,0 +1,290 @@
+"""Outputs of a finished task become files of the project.
+
+`plan` runs in the task's lane: it takes bytes into storage and says which files and folders will appear. `place` runs
+inside the transaction that completes the task: it finds free names and inserts the rows, so nothing is visible before.
+Source: execution semantics of the platform, "Outputs".
+"""
+
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from araneus.cwl.errors import OutputError, Problem
+from araneus.cwl.files import Locate
+from araneus.model.errors import Refusal
+from araneus.model.file import File, Location, check_metadata
+from araneus.model.ids import new_file_id
+from araneus.model.task import Task
+from araneus.model.values import FileValue, Value, is_file_value, map_file_values
+from araneus.scheduler.facts import Completed, NewNode
+from araneus.scheduler.names import safe_file_name, safe_folder_name
+from araneus.scheduler.staging import file_path
+from araneus.storage.base import Blob, Storage
+from araneus.store import files
+from araneus.store.database import Connection
+
+MAX_DEPTH = 100
+"""How deep an output directory may go."""
+MAX_NODES = 200_000
+"""How many files and folders one task may leave."""
+
+
+@dataclass(slots=True)
+class Planner:
+    """Turns the outputs of one execution into a `Completed`. Used once, in a lane."""
+
+    storage: Storage
+    locate: Locate
+    inputs: Mapping[Location, tuple[File, ...]]
+    targets: Callable[[str], tuple[str, ...]]
+    now: datetime
+    _nodes: list[NewNode] = field(default_factory=list)
+    _placed: dict[tuple[str, str, tuple[str, ...]], FileValue] = field(default_factory=dict)
+    _target: tuple[str, ...] = ()
+
+    def plan(self, outputs: Mapping[str, Value]) -> Completed:
+        """The files and folders to be, and the outputs that name them by id.
+
+        Raises `CWLError` when a value points at bytes that are not the task's, and `Refusal` STORAGE_FULL.
+        """
+        shown: dict[str, Value] = {}
+        for port, value in outputs.items():
+            self._target = self.targets(port)
+            shown[port] = map_file_values(value, self._top)
+        return Completed(outputs=shown, nodes=tuple(self._nodes))
+
+    def _top(self, value: FileValue) -> FileValue:
+        return self._beside(value, None)
+
+    def _file(self, value: FileValue, parent: str | None) -> FileValue:
+        passed = self._passed_through(value) if parent is None else None
+        if passed is not None:
+            return passed
+        key = (
+            str(value.get("location") or value.get("path")),
+            str(value.get("basename")),
+            (parent or "", *self._target),
+        )
+        if "contents" not in value and key in self._placed:
+            return self._placed[key]
+        blob = self._bytes(value)
+        node = NewNode(
+            id=new_file_id(self.now.timestamp()),
+            name=safe_file_name(_basename(value)),
+            parent=parent,
+            target=() if parent else self._target,
+            location=blob.location,
+            size=blob.size,
+            metadata=_metadata(value),
+        )
+        self._add(node)
+        shown = _shown(node.id, node.name, node.size, node.metadata)
+        self._placed[key] = shown
+        secondary = [self._beside(item, parent) for item in value.get("secondaryFiles") or ()]
+        if secondary:
+            shown["secondaryFiles"] = secondary
+        return shown
+
+    def _beside(self, value: FileValue, parent: str | None, depth: int = MAX_DEPTH) -> FileValue:
+        return self._folder(value, parent, depth) if value["class"] == "Directory" else self._file(value, parent)
+
+    def _passed_through(self, value: FileValue) -> FileValue | None:
+        for row in self.inputs.get(str(value.get("location")), ()):
+            if row.name == value.get("basename", row.name):
+                shown = _shown(row.id, row.name, row.size, row.metadata)
+                secondary = [self._beside(item, None) for item in value.get("secondaryFiles") or ()]
+                return {**shown, "secondaryFiles": secondary} if secondary else shown
+        return None
+
+    def _bytes(self, value: FileValue) -> Blob:
+        location = value.get("location") or value.get("path")
+        if location is None and isinstance(value.get("contents"), str):
+            writer = self.storage.writer()
+            writer.write(value["contents"].encode("utf-8", "surrogatepass"))
+            return writer.commit()
+        if not isinstance(location, str):
+            raise OutputError(Problem("", f"output file {value.get('basename')!r} has neither location nor contents"))
+        path = self.locate(location)
+        if file_path(location) is None:
+            return Blob(location, self.storage.size(location))
+        return self.storage.adopt(path)
+
+    def _folder(self, value: FileValue, parent: str | None, depth: int) -> FileValue:
+        if depth == 0:
+            raise OutputError(Problem("", f"output directory is deeper than {MAX_DEPTH} levels"))
+        node = NewNode(
+            id=new_file_id(self.now.timestamp()),
+            name=safe_folder_name(_basename(value)),
+            folder=True,
+            parent=parent,
+            target=() if parent else self._target,
+        )
+        self._add(node)
+        for item in self._listing(value):
+            self._beside(item, node.id, depth - 1)
+        return {"class": "Directory", "path": node.id, "name": node.name, "basename": node.name}
+
+    def _listing(self, value: FileValue) -> Iterator[FileValue]:
+        listing = value.get("listing")
+        location = value.get("location") or value.get("path")
+        if isinstance(location, str) and file_path(location) is not None:
+            yield from _entries(self.locate(location))
+        elif isinstance(listing, list):
+            yield from (item for item in listing if is_file_value(item))
+        else:
+            raise OutputError(Problem("", f"output directory {_basename(value)!r} has neither location nor listing"))
+
+    def _add(self, node: NewNode) -> None:
+        if len(self._nodes) >= MAX_NODES:
+            raise OutputError(Problem("", f"the outputs are more than {MAX_NODES} files and folders"))
+        self._nodes.append(node)
+
+
+def _entries(real: Path) -> Iterator[FileValue]:
+    """What a directory holds. Links are followed (the caller locates each of them), except those that lead back to a
+    directory around them; what is neither file nor directory is left out."""
+    for entry in sorted(os.scandir(real), key=lambda entry: entry.name):
+        if entry.is_symlink() and entry.is_dir() and real.is_relative_to(os.path.realpath(entry.path)):
+            continue
+        if entry.is_dir() or entry.is_file():
+            kind = "Directory" if entry.is_dir() else "File"
+            yield {"class": kind, "path": entry.path, "basename": entry.name}
+
+
+def _basename(value: FileValue) -> str:
+    name = value.get("basename")
+    if not name:
+        location = str(value.get("location") or value.get("path") or "")
+        path = file_path(location)
+        name = path.name if path is not None else location.rsplit("/", 1)[-1]
+    return str(name)
+
+
+def _metadata(value: FileValue) -> dict[str, Any]:
+    """The pairs that the platform accepts; a tool's odd ones are left out rather than losing its file."""
+    kept: dict[str, Any] = {}
+    given = value.get("metadata")
+    for key, item in given.items() if isinstance(given, dict) else ():
+        try:
+            kept.update(check_metadata({**kept, str(key): item}))
+        except Refusal:
+            continue
+    return kept
+
+
+def _shown(identity: str, name: str, size: int | None, metadata: Mapping[str, Any]) -> FileValue:
+    value: FileValue = {"class": "File", "path": identity, "name": name, "basename": name, "size": size}
+    if metadata:
+        value["metadata"] = dict(metadata)
+    return value
+
+
+def place(connection: Connection, task: Task, root: str, done: Completed, now: datetime) -> dict[str, Value]:
+    """Insert the rows of a completed task and give its outputs with their final names.
+
+    ``root`` is the id of the project's root folder. Nothing is overwritten: a taken name gets a number in front.
+    """
+    folders = _Folders(connection, task, root, now)
+    names: dict[str, str] = {}
+    rows: list[File] = []
+    wanted: dict[tuple[str, ...], set[str]] = {}
+    for node in done.nodes:
+        if node.parent is None:
+            wanted.setdefault(node.target, set()).add(node.name)
+        else:
+            folders.is_new(node.parent)
+    for target, taken in wanted.items():
+        folders.look_up(folders.at(target), taken)
+    for node in done.nodes:
+        parent = node.parent or folders.at(node.target)
+        names[node.id] = name = folders.free(parent, node.name)
+        rows.append(_row(node, task, parent, name, now))
+    if rows:
+        files.insert(connection, *rows)
+    return {port: map_file_values(value, lambda item: _renamed(item, names)) for port, value in done.outputs.items()}
+
+
+def _row(node: NewNode, task: Task, parent: str, name: str, now: datetime) -> File:
+    return File(
+        id=node.id,
+        project=task.project,
+        parent=parent,
+        name=name,
+        folder=node.folder,
+        size=node.size,
+        location=node.location,
+        origin_task=task.id,
+        metadata=dict(node.metadata),
+        created_on=now,
+        modified_on=now,
+    )
+
+
+def _renamed(value: FileValue, names: Mapping[str, str]) -> FileValue:
+    changed = dict(value)
+    name = names.get(str(value.get("path")))
+    if name is not None:
+        changed.update(name=name, basename=name)
+    if "secondaryFiles" in value:
+        changed["secondaryFiles"] = [_renamed(item, names) for item in value["secondaryFiles"]]
+    return changed
+
+
+class _Folders:
+    """The target folders of one placement: found or made, with the names that are taken in them."""
+
+    def __init__(self, connection: Connection, task: Task, root: str, now: datetime) -> None:
+        self._connection = connection
+        self._task = task
+        self._now = now
+        self._known: dict[tuple[str, ...], str] = {(): root}
+        self._taken: dict[str, set[str]] = {}
+        self._looked_up: dict[str, set[str]] = {}
+        self._new: set[str] = set()
+        self._numbers: dict[tuple[str, str], int] = {}
+
+    def at(self, path: tuple[str, ...]) -> str:
+        """The id of the folder at this path, made where it does not exist."""
+        if path not in self._known:
+            parent = self.at(path[:-1])
+            found = files.named(self._connection, parent, [path[-1]]).get(path[-1])
+            self._known[path] = found.id if found is not None and found.folder else self._make(parent, path[-1])
+        return self._known[path]
+
+    def _make(self, parent: str, name: str) -> str:
+        node = NewNode(id=new_file_id(self._now.timestamp()), name=name, folder=True)
+        files.insert(
+            self._connection, _row(node, self._task, parent, self.free(parent, safe_folder_name(name)), self._now)
+        )
+        return node.id
+
+    def is_new(self, folder: str) -> None:
+        """Nobody can have a name in this folder yet."""
+        self._new.add(folder)
+
+    def look_up(self, parent: str, names: Collection[str]) -> None:
+        """Ask for many names at once; `free` then asks only for the numbered ones that it tries."""
+        self._taken.setdefault(parent, set()).update(files.named(self._connection, parent, sorted(names)))
+        self._looked_up.setdefault(parent, set()).update(names)
+
+    def free(self, parent: str, name: str) -> str:
+        """The name, or the first numbered one that nobody has in this folder; it counts as taken from now on.
+
+        Numbers go on from the last one given, so that ten thousand outputs of one name stay cheap.
+        """
+        number = self._numbers.get((parent, name), 0)
+        while self._is_taken(parent, chosen := f"_{number}_{name}" if number else name):
+            number += 1
+        self._numbers[parent, name] = number + 1
+        self._taken.setdefault(parent, set()).add(chosen)
+        return chosen
+
+    def _is_taken(self, parent: str, name: str) -> bool:
+        if name in self._taken.get(parent, ()):
+            return True
+        if parent in self._new or name in self._looked_up.get(parent, ()):
+            return False
+        return bool(files.named(self._connection, parent, [name]))

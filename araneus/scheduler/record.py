@@ -1,0 +1,164 @@
+"""Everything that one tick writes, in one transaction: claims, jobs, attempts, progress, and how tasks end.
+
+`record` takes values and a connection, and may be run again from the start when the transaction failed: it reads each
+task afresh and decides on what it finds. Whether a status may follow is `model.task.step`'s decision; the API may have
+asked for an abort in the meantime, and an ABORTING task takes no other verdict than ABORTED.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from araneus.model.errors import ConcurrentChange
+from araneus.model.file import File
+from araneus.model.job import FINISHED, Attempt, Job, JobStatus, Outcome, Reason
+from araneus.model.task import Progress, Status, Task, step
+from araneus.scheduler.facts import Aborted, AttemptEnd, Completed, Failed, Prepared, Steps, Verdict
+from araneus.scheduler.progress import progress
+from araneus.scheduler.publish import place
+from araneus.store import files, jobs, tasks
+from araneus.store.database import Connection
+
+ACTOR = "scheduler"
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """When a task was claimed and when its first process started, as far as it came."""
+
+    claimed_on: datetime | None = None
+    started_on: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What to write about one task. ``root`` is the root folder of its project: the place of log rows and outputs."""
+
+    task: str
+    project: str
+    root: str
+    claim: bool = False
+    jobs: tuple[Job, ...] = ()
+    ended: tuple[AttemptEnd, ...] = ()
+    prepared: tuple[Prepared, ...] = ()
+    progress: Progress | None = None
+    steps: Steps = field(default_factory=Steps)
+    times: Times = field(default_factory=Times)
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of an entry. ``status`` is the task's now; None when the task does not exist any more.
+
+    An entry without claim and verdict does not look at the task, and answers RUNNING.
+    """
+
+    task: str
+    status: Status | None
+
+
+def record(connection: Connection, entries: Sequence[Entry], now: datetime) -> list[Written]:
+    """Write the entries. Raises what the store raises; the caller's transaction is then rolled back as a whole."""
+    statuses = {entry.task: _status(connection, entry, now) for entry in entries}
+    alive = [entry for entry in entries if statuses[entry.task] is not None]
+    rows = [job for entry in alive for job in (*(one.job for one in entry.prepared), *entry.jobs)]
+    jobs.upsert(connection, list({(job.task, job.key): job for job in rows}.values()))
+    jobs.insert_attempts(connection, [one.attempt for entry in alive for one in entry.prepared])
+    files.insert(connection, *_log_rows(alive, now))
+    jobs.end_attempts(connection, [(end.attempt, end.outcome, end.ended_on) for entry in alive for end in entry.ended])
+    for entry in alive:
+        if entry.progress is not None and entry.verdict is None and not entry.claim:
+            tasks.set_progress(connection, entry.task, entry.progress)
+        if statuses[entry.task] in {Status.FAILED, Status.ABORTED}:
+            _close(connection, entry.task, now)
+    return [Written(entry.task, statuses[entry.task]) for entry in entries]
+
+
+def _status(connection: Connection, entry: Entry, now: datetime) -> Status | None:
+    """Write the claim or the verdict, whichever the entry has and the task's status allows."""
+    if not entry.claim and entry.verdict is None:
+        return Status.RUNNING
+    for _ in range(_TRIES):
+        task = tasks.get(connection, entry.task)
+        if task is None:
+            return None
+        to = _next_status(task.status, entry)
+        if to is None:
+            return task.status
+        try:
+            return _save(connection, task, to, entry, now).status
+        except ConcurrentChange:
+            continue
+    raise ConcurrentChange(f"task {entry.task} changed {_TRIES} times while its status was written")
+
+
+def _next_status(status: Status, entry: Entry) -> Status | None:
+    """The status to write now, or None when there is nothing to write: decided on the row as it is."""
+    verdict = entry.verdict
+    if status is Status.ABORTING:
+        return Status.ABORTED if isinstance(verdict, Aborted) else None
+    if status in {Status.QUEUED, Status.RUNNING}:
+        if isinstance(verdict, Completed):
+            return Status.COMPLETED
+        if isinstance(verdict, Failed):
+            return Status.FAILED
+        if entry.claim and status is Status.QUEUED:
+            return Status.RUNNING
+    return None
+
+
+def _save(connection: Connection, task: Task, to: Status, entry: Entry, now: datetime) -> Task:
+    verdict = entry.verdict
+    message = verdict.message if isinstance(verdict, Failed | Aborted) else None
+    changed, event = step(task, to, now=now, actor=ACTOR, message=message or "")
+    shown = progress(
+        to,
+        entry.steps,
+        message=message,
+        run_on=task.start_time,
+        claimed_on=entry.times.claimed_on,
+        started_on=entry.times.started_on,
+        now=now,
+    )
+    changed = replace(changed, progress=shown)
+    if isinstance(verdict, Failed):
+        changed = replace(changed, errors=({"message": verdict.message},))
+    if isinstance(verdict, Completed):
+        changed = replace(changed, outputs=place(connection, task, entry.root, verdict, now))
+    return tasks.save(connection, task, changed, event)
+
+
+def _close(connection: Connection, task: str, now: datetime) -> None:
+    """Nothing of an ended task stays open: its unfinished jobs and attempts were stopped."""
+    stopped = Outcome(reason=Reason.CANCELLED, message="the task ended before this job did")
+    unfinished = [job for job in jobs.for_task(connection, task) if job.status not in FINISHED]
+    if unfinished:
+        jobs.upsert(
+            connection, [replace(job, status=JobStatus.ABORTED, outcome=stopped, ended_on=now) for job in unfinished]
+        )
+    still_open = [attempt.id for attempt in jobs.attempts_for(connection, task) if attempt.ended_on is None]
+    jobs.end_attempts(connection, [(identity, stopped, now) for identity in still_open])
+
+
+def _log_rows(entries: Iterable[Entry], now: datetime) -> list[File]:
+    return [
+        _log_row(one.attempt, name, identity, entry, now)
+        for entry in entries
+        for one in entry.prepared
+        for name, identity in one.attempt.logs.items()
+    ]
+
+
+def _log_row(attempt: Attempt, name: str, identity: str, entry: Entry, now: datetime) -> File:
+    return File(
+        id=identity,
+        project=entry.project,
+        parent=entry.root,
+        name=name,
+        location=f"job:{attempt.id}/{name}",
+        hidden=True,
+        created_on=now,
+        modified_on=now,
+    )

@@ -1,0 +1,366 @@
+"""One running task as its lane sees it: evaluate, prepare, collect, publish. May block; never writes to the database.
+
+A `Run` is owned by its lane: one turn at a time, on any thread. The first turn builds the execution, replaying jobs
+that were finished before a restart; every turn takes in how attempts ended and prepares the next jobs. What a turn
+found out it returns as `Facts`; until the loop has committed them, a crash loses nothing but the work of that turn.
+"""
+
+import errno
+import json
+import shlex
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from araneus.cwl.command import Invocation, prepare, resources, run_expression
+from araneus.cwl.errors import CWLError, InputError, Problem
+from araneus.cwl.expressions import Evaluator, evaluator_for
+from araneus.cwl.inputs import complete
+from araneus.cwl.javascript import JavaScript
+from araneus.cwl.process import CommandLineTool, ExpressionTool, Process
+from araneus.engine.execution import Execution, ExecutionStatus, ReadyJob
+from araneus.executors import jobdir
+from araneus.executors.base import Ended
+from araneus.model.app import App
+from araneus.model.errors import Fault, Refusal
+from araneus.model.ids import AppId, new_file_id, new_uuid
+from araneus.model.job import FINISHED, Attempt, Job, JobStatus, Outcome, Reason, Resources
+from araneus.model.project import Project
+from araneus.model.task import Task
+from araneus.scheduler.contents import loader
+from araneus.scheduler.facts import AttemptEnd, Completed, Facts, Failed, Prepared, Steps
+from araneus.scheduler.inputs import Located, known_locations, locate_inputs
+from araneus.scheduler.messages import job_failed, task_failed
+from araneus.scheduler.names import targets
+from araneus.scheduler.publish import Planner
+from araneus.scheduler.settling import settle
+from araneus.scheduler.staging import Gate, layout, submission
+from araneus.storage.base import Storage
+from araneus.store import apps, jobs, projects
+from araneus.store.database import Database
+
+OUTPUTS_LOG = "cwl.output.json"
+LOG_NAMES = (jobdir.COMMAND_LOG, jobdir.STDERR, jobdir.STDOUT, jobdir.JOB, OUTPUTS_LOG)
+"""The files of a job directory that users can read."""
+MAX_ATTEMPTS = 3
+MAX_COMMAND_LINE = 100_000
+SLICE = 0.2
+"""Seconds after which a turn hands in what it has, so that other tasks get their turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What every run works with. ``load`` gives the normal form of an app; ``jobs`` is where job directories go."""
+
+    database: Database
+    storage: Storage
+    javascript: JavaScript
+    load: Callable[[App], Process]
+    jobs: Path
+    executor: str
+    clock: Callable[[], datetime]
+    window: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """A job whose attempt was prepared and has not been settled."""
+
+    ready: ReadyJob
+    invocation: Invocation
+    job: Job
+    attempt: Attempt
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The facts of one turn while they are gathered."""
+
+    jobs: list[Job] = field(default_factory=list)
+    ended: list[AttemptEnd] = field(default_factory=list)
+    prepared: list[Prepared] = field(default_factory=list)
+    resumed: list[Prepared] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What the database says when a run begins."""
+
+    process: Process
+    project: Project
+    located: Located
+    finished: Mapping[str, Job]
+    attempts: Sequence[Attempt]
+
+
+class Run:
+    """One task, from its claim to its verdict."""
+
+    def __init__(self, task: Task, means: Means) -> None:
+        self._task = task
+        self._means = means
+        self._gate = Gate(means.storage)
+        self._evaluators: dict[int, tuple[Process, Evaluator]] = {}
+        self._backlog: deque[ReadyJob] = deque()
+        self._live: dict[str, _Live] = {}
+        self._numbers: dict[str, int] = {}
+        self._rows: Mapping[str, tuple[Any, ...]] = {}
+        self._network = False
+        self._root = ""
+        self._execution: Execution | None = None
+
+    def turn(self, ended: Sequence[Ended], waiting: int) -> Facts:
+        """Take in how attempts ended and prepare more jobs; ``waiting`` is how many prepared ones still wait for room.
+
+        What is wrong with the task becomes a `Failed` verdict. Whatever is raised is a fault of the server.
+        """
+        turn = _Turn()
+        try:
+            if self._execution is None:
+                self._begin(turn)
+            for end in ended:
+                self._settle(turn, end)
+            return self._go_on(turn, waiting)
+        except CWLError as error:
+            return self._facts(turn, Failed(message=task_failed(Outcome(reason=error.reason, message=str(error)))))
+        except Refusal as refusal:
+            if refusal.fault is not Fault.STORAGE_FULL:
+                raise
+            return self._facts(turn, Failed(message=task_failed(Outcome(reason=Reason.DISK_FULL))))
+
+    # --- beginning ------------------------------------------------------------------------------------------------
+
+    def _begin(self, turn: _Turn) -> None:
+        setting = self._read()
+        self._network = bool(setting.project.settings.get("allow_network_access"))
+        self._root = setting.project.root_folder
+        self._rows = setting.located.rows
+        self._gate.admit(known_locations(setting.located.inputs))
+        for attempt in setting.attempts:
+            self._gate.open(Path(attempt.directory))
+            self._numbers[attempt.key] = max(attempt.number, self._numbers.get(attempt.key, 0))
+        self._execution = Execution(
+            setting.process, setting.located.inputs, self._evaluator, load=loader(self._gate.locate)
+        )
+        open_attempts = {attempt.key: attempt for attempt in setting.attempts if attempt.outcome is None}
+        self._replay(turn, setting.finished, open_attempts)
+
+    def _read(self) -> _Setting:
+        task = self._task
+        identity = AppId.parse(task.app)
+        with self._means.database.read() as connection:
+            app = apps.get(connection, str(identity.project), identity.name, identity.revision)
+            project = projects.get(connection, task.project)
+            if app is None or project is None:
+                raise InputError(Problem("", f"the app {task.app} or the project {task.project} was deleted"))
+            process = self._means.load(app)
+            located = locate_inputs(
+                connection,
+                process,
+                complete(process, task.inputs),
+                actor=task.executed_by or task.created_by,
+                evaluator=self._evaluator(process),
+            )
+            rows = jobs.for_task(connection, task.id)
+            attempts = jobs.attempts_for(connection, task.id) if rows else []
+        finished = {job.key: job for job in rows if job.status in FINISHED}
+        return _Setting(process, project, located, finished, attempts)
+
+    def _replay(self, turn: _Turn, finished: Mapping[str, Job], open_attempts: Mapping[str, Attempt]) -> None:
+        """Answer what is known: finished jobs from their rows, running ones by preparing the same attempt again.
+
+        Jobs that were stopped because another one failed wait until that one has been heard.
+        """
+        assert self._execution is not None
+        pending = deque(self._execution.start())
+        stopped: list[ReadyJob] = []
+        while pending:
+            ready = pending.popleft()
+            row = finished.get(ready.key)
+            if row is None and ready.key in open_attempts:
+                self._prepare(turn, ready, open_attempts[ready.key])
+            elif row is None:
+                self._backlog.append(ready)
+            elif row.status is JobStatus.ABORTED or row.outcome is None:
+                stopped.append(ready)
+            else:
+                pending.extend(self._execution.finish(ready.key, row.outcome, row.outputs))
+        self._backlog.extend(stopped)
+
+    # --- going on -------------------------------------------------------------------------------------------------
+
+    def _go_on(self, turn: _Turn, waiting: int) -> Facts:
+        assert self._execution is not None
+        deadline = time.monotonic() + SLICE
+        while self._backlog and self._execution.status is ExecutionStatus.RUNNING:
+            if waiting + len(turn.prepared) >= self._means.window:
+                return self._facts(turn)
+            if time.monotonic() > deadline:
+                return self._facts(turn, more=True)
+            ready = self._backlog.popleft()
+            if isinstance(ready.tool, ExpressionTool):
+                self._express(turn, ready)
+            else:
+                self._prepare(turn, ready, None)
+        if self._execution.status is ExecutionStatus.FAILED:
+            self._backlog.clear()
+            return self._facts(turn, Failed(message=self._blame()))
+        if self._execution.status is ExecutionStatus.SUCCEEDED:
+            return self._facts(turn, self._publish())
+        return self._facts(turn)
+
+    def _blame(self) -> str:
+        assert self._execution is not None
+        failure = self._execution.failure
+        assert failure is not None
+        return job_failed(failure.name, failure.outcome)
+
+    def _publish(self) -> Completed:
+        assert self._execution is not None
+        planner = Planner(
+            storage=self._means.storage,
+            locate=self._gate.locate,
+            inputs=self._rows,
+            targets=targets(self._task),
+            now=self._means.clock(),
+        )
+        return planner.plan(self._execution.outputs)
+
+    def _facts(self, turn: _Turn, verdict: Completed | Failed | None = None, *, more: bool = False) -> Facts:
+        execution = self._execution
+        return Facts(
+            jobs=tuple(turn.jobs),
+            ended=tuple(turn.ended),
+            prepared=tuple(turn.prepared),
+            resumed=tuple(turn.resumed),
+            steps=Steps(completed=execution.steps_completed, total=execution.steps_total) if execution else Steps(),
+            backlog=len(self._backlog),
+            more=more,
+            root=self._root,
+            verdict=verdict,
+        )
+
+    # --- one job --------------------------------------------------------------------------------------------------
+
+    def _express(self, turn: _Turn, ready: ReadyJob) -> None:
+        assert isinstance(ready.tool, ExpressionTool)
+        job = self._row(ready)
+        job = replace(job, started_on=job.created_on)
+        try:
+            outputs = run_expression(ready.tool, ready.inputs, self._evaluator(ready.tool), locate=self._gate.locate)
+        except CWLError as error:
+            self._finish(turn, job, Outcome(reason=error.reason, message=str(error)), None)
+        else:
+            self._finish(turn, job, Outcome(reason=Reason.SUCCEEDED), outputs)
+
+    def _prepare(self, turn: _Turn, ready: ReadyJob, attempt: Attempt | None) -> None:
+        """Make the job startable; with an ``attempt`` that an earlier process committed, under that attempt."""
+        tool = ready.tool
+        if isinstance(tool, ExpressionTool):
+            self._express(turn, ready)
+            return
+        before = attempt
+        try:
+            evaluator = self._evaluator(tool)
+            asked = attempt.resources if attempt else resources(tool, ready.inputs, evaluator)
+            attempt = attempt or self._attempt(ready, asked)
+            directory = Path(attempt.directory)
+            invocation = prepare(tool, ready.inputs, layout(directory), asked, evaluator, locate=self._gate.locate)
+            self._gate.open(directory)
+            sent = submission(
+                invocation,
+                attempt=attempt.id,
+                directory=directory,
+                resources=asked,
+                locate=self._gate.locate,
+                network=self._network,
+                name=ready.name,
+            )
+        except CWLError as error:
+            outcome = Outcome(reason=error.reason, message=str(error))
+            if before is not None:
+                turn.ended.append(AttemptEnd(attempt=before.id, outcome=outcome, ended_on=self._means.clock()))
+            self._finish(turn, self._row(ready), outcome, None)
+            return
+        job = replace(self._row(ready), command_line=_command_line(invocation))
+        self._live[attempt.id] = _Live(ready, invocation, job, attempt)
+        prepared = Prepared(job=job, attempt=attempt, submission=sent, since=time.monotonic())
+        (turn.prepared if before is None else turn.resumed).append(prepared)
+
+    def _attempt(self, ready: ReadyJob, asked: Resources) -> Attempt:
+        number = self._numbers[ready.key] = self._numbers.get(ready.key, 0) + 1
+        identity = new_uuid()
+        now = self._means.clock()
+        return Attempt(
+            id=identity,
+            task=self._task.id,
+            key=ready.key,
+            number=number,
+            executor=self._means.executor,
+            directory=str(self._means.jobs / identity),
+            resources=asked,
+            logs={name: new_file_id(now.timestamp()) for name in LOG_NAMES},
+            created_on=now,
+        )
+
+    def _row(self, ready: ReadyJob) -> Job:
+        return Job(task=self._task.id, key=ready.key, name=ready.name, created_on=self._means.clock())
+
+    def _settle(self, turn: _Turn, ended: Ended) -> None:
+        live = self._live.pop(ended.attempt, None)
+        if live is None:
+            return
+        assert isinstance(live.ready.tool, CommandLineTool)
+        directory = Path(live.attempt.directory)
+        outcome, outputs = settle(live.ready.tool, live.invocation, ended, directory, self._evaluator(live.ready.tool))
+        turn.ended.append(AttemptEnd(attempt=ended.attempt, outcome=outcome, ended_on=ended.ended_on))
+        job = replace(live.job, started_on=ended.started_on or live.job.created_on)
+        if outcome.reason is Reason.LOST and live.attempt.number < MAX_ATTEMPTS:
+            turn.jobs.append(replace(job, status=JobStatus.QUEUED, started_on=None))
+            self._backlog.appendleft(live.ready)
+            return
+        if outputs is not None:
+            _keep_outputs(directory, outputs)
+        self._finish(turn, replace(job, ended_on=ended.ended_on), outcome, outputs)
+
+    def _finish(self, turn: _Turn, job: Job, outcome: Outcome, outputs: dict[str, Any] | None) -> None:
+        """The job is over: tell the execution, which may make others ready."""
+        assert self._execution is not None
+        status = JobStatus.COMPLETED if outcome.succeeded else JobStatus.FAILED
+        ended_on = job.ended_on or self._means.clock()
+        turn.jobs.append(replace(job, status=status, outputs=outputs, outcome=outcome, ended_on=ended_on))
+        self._backlog.extend(self._execution.finish(job.key, outcome, outputs))
+
+    def _evaluator(self, process: Process) -> Evaluator:
+        known = self._evaluators.get(id(process))
+        if known is None:
+            known = self._evaluators[id(process)] = (process, evaluator_for(process, self._means.javascript))
+        return known[1]
+
+
+def shown_command(command: Sequence[str]) -> str:
+    """A command line for people: that of the shell as it is, any other quoted for a shell."""
+    if len(command) == 3 and tuple(command[:2]) == ("/bin/sh", "-c"):
+        return command[2]
+    return shlex.join(command)
+
+
+def _command_line(invocation: Invocation) -> str:
+    line = shown_command(invocation.command)
+    return line if len(line) <= MAX_COMMAND_LINE else line[:MAX_COMMAND_LINE] + " ..."
+
+
+def _keep_outputs(directory: Path, outputs: Mapping[str, Any]) -> None:
+    """Leave the outputs in the job directory for people. The job row is the truth; this file may be missing."""
+    with suppress(OSError):
+        jobdir.write_text(directory / OUTPUTS_LOG, json.dumps(outputs, indent=2) + "\n")
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Whether an error says that no space is left."""
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}

@@ -1,0 +1,60 @@
+"""Writes the entries of one tick: all in one transaction, or one by one when that fails, so that a task whose facts
+cannot be written harms no other."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from araneus.model.errors import ConcurrentChange, Refusal
+from araneus.scheduler.record import Entry, Written, record
+from araneus.store.database import Database
+
+log = structlog.get_logger("araneus.scheduler")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """An entry that could not be written."""
+
+    task: str
+    error: Exception
+
+
+class Writer:
+    """Turns entries into commits."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._clock = clock
+
+    def write(self, entries: Sequence[Entry]) -> list[Written | Trouble]:
+        """What became of each entry, in order. Never raises for what is wrong with the entries or the database.
+
+        A name or a task that somebody changed at the same moment is decided anew.
+        """
+        try:
+            return list(self._commit(entries))
+        except (Refusal, ConcurrentChange):
+            pass
+        except Exception as error:
+            if len(entries) == 1:
+                return [Trouble(entries[0].task, error)]
+            log.warning("shared_write_failed", tasks=len(entries), error=str(error))
+        return [self._write_one(entry) for entry in entries]
+
+    def _write_one(self, entry: Entry) -> Written | Trouble:
+        for last in (False, False, True):
+            try:
+                return self._commit([entry])[0]
+            except (Refusal, ConcurrentChange) as error:
+                if last:
+                    return Trouble(entry.task, error)
+            except Exception as error:
+                return Trouble(entry.task, error)
+        raise AssertionError
+
+    def _commit(self, entries: Sequence[Entry]) -> list[Written]:
+        with self._database.write() as connection:
+            return record(connection, entries, self._clock())
