@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
-from araneus.model.values import Value
+from araneus.model.values import Value, is_file_value
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://|file:|data:|keep:")
 _SAFE = "/:@!$&'()*+,;=~%"
@@ -47,7 +47,7 @@ def place_files(value: Value, base: str | None) -> Value:
         return value
     base = getattr(value, "base", base)
     placed: dict[str, Any] = {key: place_files(item, base) for key, item in value.items()}
-    if value.get("class") in {"File", "Directory"}:
+    if is_file_value(value):
         _place(placed, base)
     return placed
 

@@ -77,7 +77,8 @@ def _embedded(root: Any) -> Iterator[Mapping[str, Any]]:
     while pending:
         node = pending.pop()
         if isinstance(node, dict):
-            if node.get("class") in PROCESS_CLASSES:
+            kind = node.get("class")
+            if isinstance(kind, str) and kind in PROCESS_CLASSES:
                 yield node
             pending.extend(node.values())
         elif isinstance(node, list):

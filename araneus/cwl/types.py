@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from araneus.cwl.bindings import Binding, Listing, OutputBinding, SecondaryFile
 from araneus.cwl.errors import Problem
-from araneus.model.values import Value
+from araneus.model.values import Value, is_file_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +192,8 @@ def _same_shape(kind: Type, value: Value) -> bool:
     if isinstance(kind, EnumType):
         return isinstance(value, str)
     if isinstance(value, dict):
-        name = value.get("class")
-        if name in {"File", "Directory"}:
-            return isinstance(kind, Primitive) and kind.name == name
+        if is_file_value(value):
+            return isinstance(kind, Primitive) and kind.name == value["class"]
         return isinstance(kind, RecordType)
     return False
 
@@ -276,8 +275,7 @@ def _show(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):
-        name = value.get("class")
-        return f"a {name}" if name in {"File", "Directory"} else "a record"
+        return f"a {value['class']}" if is_file_value(value) else "a record"
     if isinstance(value, list):
         return f"a list of {len(value)}"
     if isinstance(value, int) and value.bit_length() > 200:

@@ -18,7 +18,7 @@ FileValue: TypeAlias = dict[str, Any]
 
 def is_file_value(value: Value) -> bool:
     """Whether the value is a File or a Directory object."""
-    return isinstance(value, dict) and value.get("class") in {"File", "Directory"}
+    return isinstance(value, dict) and value.get("class") in ("File", "Directory")
 
 
 def file_values(value: Value) -> Iterator[FileValue]:
