@@ -74,14 +74,17 @@ def cwl(
     job: Annotated[str | None, typer.Argument(help="Inputs in JSON or YAML.", metavar="JOB")] = None,
     outdir: Annotated[Path, typer.Option(help="Where the output files go.")] = Path(),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, errors only.")] = False,
+    containers: Annotated[
+        str, typer.Option(help="What encloses tools: auto, docker, podman, bubblewrap or none.")
+    ] = "auto",
 ) -> None:
     """Run a CWL document without a server and print its outputs as JSON.
 
     Exit code 0: it ran; 33: it needs something that Araneus does not support; 1: anything else, said on standard error.
     """
-    from araneus.main import run_cwl  # noqa: PLC0415 (start fast)
+    from araneus.direct import run_cwl_command  # noqa: PLC0415 (start fast)
 
-    raise typer.Exit(run_cwl(document, job, outdir=outdir, quiet=quiet))
+    raise typer.Exit(run_cwl_command(document, job, outdir=outdir, quiet=quiet, containers=containers))
 
 
 @user_app.command("add")

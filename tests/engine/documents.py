@@ -45,6 +45,7 @@ class Functions:
         self_: Any = None,
         runtime: Mapping[str, Any] | None = None,
         where: str = "",
+        strip: bool = True,
     ) -> Any:
         if not isinstance(text, str) or not text.startswith("$"):
             return text

@@ -1,0 +1,194 @@
+"""``araneus cwl``: run one document in the foreground, as a CWL runner does. No server, no database.
+
+The composition for one process: settings of this machine in, one JSON object on standard output. Everything else that
+is said goes to standard error. Exit codes are those that CWL runners agree on.
+"""
+
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+from araneus.cwl import requirements as requirement_forms
+from araneus.cwl.errors import CWLError, InputError, Problem, UnsupportedError
+from araneus.cwl.expressions import evaluator_for
+from araneus.cwl.javascript import JavaScript
+from araneus.cwl.load import load_path
+from araneus.cwl.process import Process, Workflow
+from araneus.cwl.ready import ready_inputs
+from araneus.cwl.scope import Report, Scope, minor_version
+from araneus.cwl.text import parse_text
+from araneus.executors.base import Executor
+from araneus.executors.containers import Containers, UnavailableError
+from araneus.executors.local import LocalExecutor
+from araneus.model.job import Reason
+from araneus.model.values import Value
+from araneus.scheduler.direct import OnEvent, ProcessFailedError, Progress, locate, run_process
+from araneus.scheduler.jobfile import JobFile, read_job
+
+EXIT_SUCCESS = 0
+EXIT_FAILURE = 1
+EXIT_UNSUPPORTED = 33
+EXIT_INTERRUPTED = 130
+_MAX_STEPS_SHOWN = 200
+
+
+def run_cwl_command(
+    document: str, job: str | None, *, outdir: Path, quiet: bool, containers: str = "auto", stdout: TextIO | None = None
+) -> int:
+    """Run ``document`` (``path`` or ``path#id``) with the job file ``job``; the exit code.
+
+    0: the output object is on standard output, its files in ``outdir``; 33: the document asks for something that is
+    not supported here; 1: anything else, said on standard error. ``containers`` is a choice of `Containers.detect`.
+    """
+    say: Callable[[str], None] = _silent if quiet else _say
+    try:
+        with _interruptible(), tempfile.TemporaryDirectory(prefix="araneus-") as scratch, JavaScript() as javascript:
+            directory = Path(scratch).resolve()
+            executor = _executor(containers, say)
+            try:
+                outputs = run_document(
+                    document, job, executor=executor, directory=directory, outdir=outdir, javascript=javascript,
+                    on_event=None if quiet else _reporter(say),
+                )  # fmt: skip
+            finally:
+                executor.close()
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return EXIT_INTERRUPTED
+    except UnsupportedError as error:
+        _say_problems("unsupported", error)
+        return EXIT_UNSUPPORTED
+    except CWLError as error:
+        _say_problems("error", error)
+        return EXIT_FAILURE
+    except ProcessFailedError as error:
+        _say(f"failed: {error}")
+        return EXIT_UNSUPPORTED if error.failure.outcome.reason is Reason.UNSUPPORTED else EXIT_FAILURE
+    except UnavailableError as error:
+        _say(str(error))
+        return EXIT_FAILURE
+    print(json.dumps(outputs, indent=4, ensure_ascii=False), file=stdout or sys.stdout, flush=True)
+    return EXIT_SUCCESS
+
+
+def run_document(
+    document: str,
+    job: str | None,
+    *,
+    executor: Executor,
+    directory: Path,
+    outdir: Path,
+    javascript: JavaScript,
+    on_event: OnEvent | None = None,
+) -> dict[str, Value]:
+    """Load and run a document. Raises what `load_path`, `read_job` and `run_process` raise."""
+    document, given = _document_and_job(document, job)
+    path, fragment = _split(document)
+    process = _with_requirements(load_path(path, fragment), given.requirements)
+    inputs: Mapping[str, Value] = given.inputs
+    if isinstance(process, Workflow):
+        # Tools look after their own files; those that a workflow asks for beside its inputs are found here, once.
+        inputs = ready_inputs(process, inputs, evaluator_for(process, javascript), locate)
+    return run_process(
+        process, inputs, executor=executor, directory=directory, outdir=outdir, javascript=javascript, on_event=on_event
+    )
+
+
+def _document_and_job(document: str, job: str | None) -> tuple[str, JobFile]:
+    """The document to run and its inputs. A job file that names its tool may stand in the document's place."""
+    given = read_job(Path(job)) if job is not None else JobFile()
+    if job is None and Path(document).is_file() and _names_a_tool(Path(document)):
+        job = document
+        given = read_job(Path(document))
+    if given.tool is not None and job == document:
+        return str(Path(document).parent / given.tool), given
+    return document, given
+
+
+def _names_a_tool(path: Path) -> bool:
+    content = parse_text(path.read_bytes())
+    return isinstance(content, dict) and "cwl:tool" in content and "class" not in content
+
+
+def _split(document: str) -> tuple[Path, str | None]:
+    """Path and fragment. A file whose name holds ``#`` is taken by its whole name."""
+    document = document.removeprefix("file://")
+    if Path(document).exists():
+        return Path(document), None
+    path, mark, fragment = document.partition("#")
+    if not Path(path).is_file():
+        raise InputError(Problem(path, "there is no such document"))
+    return Path(path), fragment if mark else None
+
+
+def _with_requirements(process: Process, given: tuple[Mapping[str, Any], ...]) -> Process:
+    """The process with the job file's requirements, which override those of the document at every level."""
+    if not given:
+        return process
+    report = Report()
+    scope = Scope(report, where="cwl:requirements", version=minor_version(process.cwl_version) or 0)
+    declared, _ = requirement_forms.read({"requirements": list(given)}, scope)
+    report.settle()
+    return _overridden(process, declared)
+
+
+def _overridden(process: Process, requirements: Mapping[str, Mapping[str, Any]]) -> Process:
+    changed = replace(process, requirements={**process.requirements, **requirements})
+    if isinstance(changed, Workflow):
+        steps = tuple(replace(step, run=_overridden(step.run, requirements)) for step in changed.steps)
+        return replace(changed, steps=steps)
+    return changed
+
+
+def _executor(containers: str, say: Callable[[str], None]) -> LocalExecutor:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return LocalExecutor(
+        cores=cores, memory=memory, containers=Containers.detect(containers), clock=lambda: datetime.now(UTC), say=say
+    )
+
+
+def _reporter(say: Callable[[str], None]) -> OnEvent:
+    def report(progress: Progress) -> None:
+        if progress.total > _MAX_STEPS_SHOWN and progress.outcome is None:
+            return
+        state = "started" if progress.outcome is None else progress.outcome.reason.value
+        say(f"[{progress.completed}/{progress.total}] {progress.name}: {state}")
+
+    return report
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let a request to terminate end the tools too, as Ctrl-C does."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _say_problems(word: str, error: CWLError) -> None:
+    for problem in error.problems:
+        _say(f"{word}: {problem}")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _silent(_text: str) -> None:
+    """Progress is not wanted."""

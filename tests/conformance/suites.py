@@ -1,0 +1,114 @@
+"""The CWL conformance suites as values, and one test of them run in this process.
+
+The suites lie beside the checkout (``../shared/conformance``) and are not part of it. A test passes when the output
+object compares equal by the rules of ``cwltest``, or when a test that must fail ends in one of our own errors.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cwltest.compare import compare
+
+from araneus.cwl.errors import CWLError
+from araneus.cwl.javascript import JavaScript
+from araneus.cwl.load import load_path, parse_text
+from araneus.cwl.process import Process, Workflow
+from araneus.direct import run_document
+from araneus.executors.base import Executor
+from araneus.scheduler.direct import ProcessFailedError
+
+CHECKOUT = Path(__file__).parents[2]
+SUITES = CHECKOUT.parent / "shared" / "conformance"
+DOCUMENT = CHECKOUT / "docs" / "conformance.md"
+MANIFESTS = {
+    "v1.0": "conformance_test_v1.0.yaml",
+    "v1.1": "conformance_tests.yaml",
+    "v1.2": "conformance_tests.yaml",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConformanceTest:
+    """One entry of a manifest. ``tool`` may end in ``#id``; ``output`` is what is expected, unless it ``must_fail``."""
+
+    suite: str
+    id: str
+    tool: str
+    job: str | None
+    output: Any
+    must_fail: bool
+    tags: frozenset[str]
+
+
+class UnexpectedSuccessError(AssertionError):
+    """A test that must fail gave outputs."""
+
+
+def read_suite(suite: str) -> list[ConformanceTest]:
+    """The tests of a suite, in the order of its manifest."""
+    return list(_read(suite, SUITES / suite / MANIFESTS[suite]))
+
+
+def _read(suite: str, manifest: Path) -> Iterator[ConformanceTest]:
+    for entry in parse_text(manifest.read_bytes()):
+        if "$import" in entry:
+            yield from _read(suite, manifest.parent / entry["$import"])
+            continue
+        yield ConformanceTest(
+            suite=suite,
+            id=str(entry["id"]),
+            tool=str(manifest.parent / entry["tool"]),
+            job=str(manifest.parent / entry["job"]) if entry.get("job") else None,
+            output=entry.get("output"),
+            must_fail=bool(entry.get("should_fail")),
+            tags=frozenset(entry.get("tags", ())),
+        )
+
+
+def needs_container(test: ConformanceTest) -> bool:
+    """Whether a tool of the test insists on an image (a hint does not)."""
+    path, _, fragment = test.tool.partition("#")
+    try:
+        return _insists(load_path(Path(path), fragment or None))
+    except CWLError:
+        return False
+
+
+def _insists(process: Process) -> bool:
+    if isinstance(process, Workflow):
+        return any(_insists(step.run) for step in process.steps)
+    return "DockerRequirement" in process.requirements
+
+
+def run_test(test: ConformanceTest, *, executor: Executor, javascript: JavaScript, directory: Path) -> None:
+    """Run a test below ``directory``, which is new. Raises when it does not pass."""
+    jobs = directory / "jobs"
+    jobs.mkdir()
+    try:
+        outputs = run_document(
+            test.tool,
+            test.job,
+            executor=executor,
+            directory=jobs,
+            outdir=directory / "out",
+            javascript=javascript,
+        )
+    except (CWLError, ProcessFailedError):
+        if test.must_fail:
+            return
+        raise
+    if test.must_fail:
+        raise UnexpectedSuccessError(f"{test.id} must fail, but gave {outputs}")
+    compare(test.output, outputs)
+
+
+def known_failures() -> dict[tuple[str, str], str]:
+    """The reasons why tests are known to fail, by suite and id, from the table in ``docs/conformance.md``."""
+    found: dict[tuple[str, str], str] = {}
+    for line in DOCUMENT.read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("|") and len(cells) == 3 and cells[0] in MANIFESTS:
+            found[cells[0], cells[1].strip("`")] = cells[2]
+    return found
