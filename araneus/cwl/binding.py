@@ -1,0 +1,186 @@
+"""Building command lines: bindings are collected along the types of the inputs, sorted, and turned into arguments.
+
+Pure: paths are already in the file values. Source: CWL v1.2 CommandLineTool, "Input binding" and "CommandLineBinding".
+"""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from araneus.cwl.errors import ExpressionError, InputError, Problem
+from araneus.cwl.expressions import Evaluator, number_text, value_text
+from araneus.cwl.process import Binding, CommandLineTool
+from araneus.cwl.types import ArrayType, EnumType, RecordType, Type, matches, options
+from araneus.model.values import Value, is_file_value
+
+_Key: TypeAlias = tuple[tuple[int, int | str], ...]
+_PLAIN = Binding()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What the expressions of one command line see."""
+
+    inputs: Mapping[str, Value]
+    runtime: Mapping[str, Value]
+    evaluator: Evaluator
+
+    def evaluate(self, text: Value, where: str, self_: Value = None) -> Value:
+        """The value of a text of the tool."""
+        if not isinstance(text, str):
+            return text
+        return self.evaluator.evaluate(text, inputs=self.inputs, self_=self_, runtime=self.runtime, where=where)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    key: _Key
+    binding: Binding
+    value: Value
+    where: str
+    items: bool = False
+    """The items of a list follow with bindings of their own, so this one only gives the prefix."""
+
+
+def command_line(tool: CommandLineTool, scope: Scope) -> tuple[str, ...]:
+    """The words of the command; with ShellCommandRequirement ``/bin/sh -c`` and one line, quoted where asked for.
+
+    Raises `InputError` when there is nothing to run or a word cannot be passed to a program.
+    """
+    shell = tool.requirement("ShellCommandRequirement") is not None
+    words = [shlex.quote(word) if shell else word for word in tool.base_command]
+    for bound in sorted(_bound(tool, scope), key=lambda item: item.key):
+        arguments = _arguments(bound, scope)
+        quoted = shell and bound.binding.shell_quote
+        words += [shlex.quote(argument) for argument in arguments] if quoted else arguments
+    if not any(words):
+        raise InputError(Problem("baseCommand", "there is no command to run: baseCommand and arguments are empty"))
+    for word in words:
+        if "\0" in word:
+            raise InputError(Problem("arguments", f"{word[:60]!r} holds a NUL character"))
+    return ("/bin/sh", "-c", " ".join(words)) if shell else tuple(words)
+
+
+def _bound(tool: CommandLineTool, scope: Scope) -> Iterator[_Bound]:
+    for number, argument in enumerate(tool.arguments):
+        binding = argument if isinstance(argument, Binding) else Binding(value_from=argument)
+        where = f"arguments[{number}]"
+        yield _Bound(((0, _position(binding, None, scope, where)), (0, number)), binding, None, where)
+    walk = _Walk(scope)
+    for port in tool.inputs:
+        value = scope.inputs.get(port.id)
+        if value is not None:
+            yield from walk.named(port.type, value, port.binding, (), port.id)
+
+
+class _Walk:
+    """Goes along a value and its type. Every key begins with the key of the binding around it."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def named(self, kind: Type, value: Value, binding: Binding | None, lead: _Key, name: str) -> Iterator[_Bound]:
+        """The bindings of one port, field or item: its own, then those of its type along the value."""
+        option = _option(kind, value)
+        if binding is not None:
+            lead = self._key(binding, value, lead, name)
+            by_items = isinstance(value, list) and binding.item_separator is None and binding.value_from is None
+            yield _Bound(lead, binding, value, f"inputs/{name}", items=by_items)
+            if binding.value_from is not None:
+                return
+        if isinstance(value, list) and (option is None or isinstance(option, ArrayType)):
+            own = option.binding if option is not None else None
+            if own is None and binding is not None and binding.item_separator is None:
+                own = _PLAIN
+            yield from self._items(option.items if option is not None else kind, value, own, lead, name)
+        elif isinstance(option, RecordType | EnumType):
+            if option.binding is not None:
+                lead = self._key(option.binding, value, lead, name)
+                yield _Bound(lead, option.binding, value, f"inputs/{name}")
+            for field in option.fields if isinstance(option, RecordType) else ():
+                if value.get(field.name) is not None:
+                    yield from self.named(field.type, value[field.name], field.binding, lead, field.name)
+
+    def _items(
+        self, kind: Type, value: list[Value], binding: Binding | None, lead: _Key, name: str
+    ) -> Iterator[_Bound]:
+        """A binding at a list's type applies to each of its items."""
+        for number, item in enumerate(value):
+            if item is not None:
+                start = lead if lead or binding is None else self._key(binding, item, (), name)
+                yield from self.named(kind, item, binding, (*start, (0, number)), name)
+
+    def _key(self, binding: Binding, value: Value, lead: _Key, name: str) -> _Key:
+        return (*lead, (0, _position(binding, value, self._scope, f"inputs/{name}")), (1, name))
+
+
+def _option(kind: Type, value: Value) -> ArrayType | RecordType | EnumType | None:
+    """The alternative of the type that the value has; None when only ``Any`` fits."""
+    found = options(kind)
+    if len(found) == 1:
+        return found[0] if isinstance(found[0], ArrayType | RecordType | EnumType) else None
+    for option in found:
+        if isinstance(option, ArrayType | RecordType | EnumType) and not matches(option, value):
+            return option
+    return None
+
+
+def _position(binding: Binding, value: Value, scope: Scope, where: str) -> int:
+    if isinstance(binding.position, int):
+        return binding.position
+    result = scope.evaluate(binding.position, f"{where}/position", value)
+    if result is None:
+        return 0
+    if isinstance(result, bool) or not isinstance(result, int):
+        raise ExpressionError(Problem(f"{where}/position", f"must give an integer, not {value_text(result)[:60]}"))
+    return result
+
+
+def _arguments(bound: _Bound, scope: Scope) -> list[str]:
+    """The words that one binding adds."""
+    binding = bound.binding
+    value = bound.value
+    if binding.value_from is not None:
+        value = scope.evaluate(binding.value_from, f"{bound.where}/valueFrom", value)
+    prefix = [] if binding.prefix is None else [binding.prefix]
+    if value is None or value is False:
+        return []
+    if value is True:
+        return prefix
+    if isinstance(value, list):
+        return _list_arguments(bound, value, prefix)
+    if isinstance(value, dict) and not is_file_value(value):
+        return prefix
+    return _joined(prefix, argument_text(value, bound.where), binding.separate)
+
+
+def _list_arguments(bound: _Bound, value: list[Value], prefix: list[str]) -> list[str]:
+    if not value:
+        return []
+    if bound.binding.item_separator is not None:
+        text = bound.binding.item_separator.join(argument_text(item, bound.where) for item in value)
+        return _joined(prefix, text, bound.binding.separate)
+    if bound.items:
+        return prefix
+    return prefix + [argument_text(item, bound.where) for item in value]
+
+
+def _joined(prefix: list[str], text: str, separate: bool) -> list[str]:
+    return [*prefix, text] if separate or not prefix else [prefix[0] + text]
+
+
+def argument_text(value: Value, where: str) -> str:
+    """A value as one word: files by path, numbers without exponent, nested values as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return number_text(value)
+    if is_file_value(value):
+        path = value.get("path")
+        if not isinstance(path, str):
+            raise InputError(Problem(where, f"{value.get('basename')!r} has no path: it is none of the tool's inputs"))
+        return path
+    return value_text(value)

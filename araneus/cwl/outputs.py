@@ -1,0 +1,308 @@
+"""Collecting what a tool left behind into the outputs of its job.
+
+Called by the scheduler when an attempt has ended with a success code. Source: CWL v1.2 CommandLineTool, "Output
+binding", "CommandOutputBinding" and "cwl.output.json".
+"""
+
+import json
+import os
+import posixpath
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from araneus.cwl.command import Invocation
+from araneus.cwl.errors import MissingOutputError, OutputError, Problem
+from araneus.cwl.expressions import Evaluator
+from araneus.cwl.files import Locate, check_basename, contents, is_literal, local_path, split_name, trimmed
+from araneus.cwl.process import CommandLineTool, Listing, OutputBinding, OutputPort
+from araneus.cwl.produced import WorkTree
+from araneus.cwl.ready import listing_level
+from araneus.cwl.secondary import SecondaryRules, with_secondary
+from araneus.cwl.types import (
+    DIRECTORY,
+    FILE,
+    ArrayType,
+    RecordField,
+    RecordType,
+    Type,
+    is_optional,
+    matches,
+    options,
+)
+from araneus.model.values import FileValue, Value, is_file_value, map_file_values
+
+MAX_DOCUMENT: Final = 64 * 2**20
+"""Bytes of cwl.output.json."""
+_SHOWN_NAMES = 10
+_REBUILT = frozenset(
+    {"path", "dirname", "location", "size", "contents", "nameroot", "nameext", "listing", "secondaryFiles", "checksum"}
+)
+
+
+def collect(
+    tool: CommandLineTool,
+    invocation: Invocation,
+    host_work: Path,
+    evaluator: Evaluator,
+    *,
+    exit_code: int,
+    checksum: bool = False,
+    locate: Locate = local_path,
+) -> dict[str, Value]:
+    """One value for each output port of the tool.
+
+    ``host_work`` is the working directory as this machine sees it. Files have ``location`` (``file://`` below
+    ``host_work``, or the staged input's own), names and ``size`` in bytes, with ``checksum`` their SHA-1 too; literals
+    keep ``contents``. Raises `OutputError`, `MissingOutputError` or `ExpressionError`.
+    """
+    tree = WorkTree(invocation, host_work, locate, checksum=checksum)
+    seen = replace(invocation, runtime={**invocation.runtime, "exitCode": exit_code})
+    collector = _Collector(tool, seen, tree, evaluator, locate)
+    document = _document(host_work)
+    outputs: dict[str, Value] = {}
+    problems: list[Problem] = []
+    for port in tool.outputs:
+        try:
+            value = collector.port(port) if document is None else collector.given(document.get(port.id))
+        except MissingOutputError:
+            raise
+        except OutputError as error:
+            raise OutputError(*(_at_port(problem, port) for problem in error.problems)) from None
+        if value is None and not is_optional(port.type) and matches(port.type, None):
+            raise _missing(port, document is not None, collector.globs(port), tree)
+        problems += (Problem(f"outputs/{port.id}{found.where}", found.what) for found in matches(port.type, value))
+        outputs[port.id] = value
+    if problems:
+        raise OutputError(*problems)
+    return outputs
+
+
+def _at_port(problem: Problem, port: OutputPort) -> Problem:
+    return problem if problem.where.startswith("outputs/") else Problem(f"outputs/{port.id}", str(problem))
+
+
+def _document(host_work: Path) -> dict[str, Value] | None:
+    """What is in cwl.output.json, when the tool wrote one."""
+    try:
+        descriptor = os.open(host_work / "cwl.output.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise OutputError(Problem("cwl.output.json", f"cannot be read: {error.strerror}")) from None
+    with os.fdopen(descriptor, "rb") as file:
+        try:
+            text = file.read(MAX_DOCUMENT + 1)
+            value = json.loads(text) if len(text) <= MAX_DOCUMENT else None
+        except (OSError, ValueError, RecursionError) as error:
+            raise OutputError(Problem("cwl.output.json", f"is not JSON: {str(error)[:200]}")) from None
+    if not isinstance(value, dict):
+        raise OutputError(Problem("cwl.output.json", f"must be a JSON object of at most {MAX_DOCUMENT >> 20} MiB"))
+    return value
+
+
+def _missing(port: OutputPort, documented: bool, globs: list[str], tree: WorkTree) -> MissingOutputError:
+    names = tree.names()
+    held = ", ".join(repr(name) for name in names[:_SHOWN_NAMES]) or "nothing"
+    if len(names) > _SHOWN_NAMES:
+        held += f" and {len(names) - _SHOWN_NAMES} more"
+    if documented:
+        what = "the tool's cwl.output.json does not name it"
+    elif globs:
+        what = f"no file matches {' or '.join(repr(glob) for glob in globs)}"
+    else:
+        what = "its outputBinding gave null"
+    return MissingOutputError(Problem(f"outputs/{port.id}", f"{what}; the working directory holds {held}"))
+
+
+class _Collector:
+    """Follows the bindings of one tool's outputs. Lives for one call of `collect`."""
+
+    def __init__(
+        self,
+        tool: CommandLineTool,
+        invocation: Invocation,
+        tree: WorkTree,
+        evaluator: Evaluator,
+        locate: Locate,
+    ) -> None:
+        self._tool = tool
+        self._invocation = invocation
+        self._tree = tree
+        self._evaluator = evaluator
+        self._locate = locate
+        self._runtime = invocation.runtime
+
+    def port(self, port: OutputPort | RecordField, outer: str = "outputs") -> Value:
+        """The value of an output port, or of a field of an output record."""
+        if isinstance(port, OutputPort):
+            name, binding = port.id, port.binding
+        else:
+            name, binding = port.name, port.output_binding
+        where = f"{outer}/{name}"
+        if binding is None:
+            record = next((option for option in options(port.type) if isinstance(option, RecordType)), None)
+            return None if record is None else {field.name: self.port(field, where) for field in record.fields}
+        result = _fitted(port.type, self._bound(binding, where), where)
+        return map_file_values(result, lambda value: self._finished(self.settled(value), port, where))
+
+    def given(self, value: Value) -> Value:
+        """A value that the tool itself wrote into cwl.output.json."""
+        return map_file_values(value, lambda item: _final(self.settled(item)))
+
+    def globs(self, port: OutputPort) -> list[str]:
+        """The patterns of a port as they were used, for messages."""
+        return self._patterns(port.binding, f"outputs/{port.id}") if port.binding is not None else []
+
+    def _evaluate(self, text: Value, where: str, self_: Value = None) -> Value:
+        return self._evaluator.evaluate(
+            text, inputs=self._invocation.inputs, self_=self_, runtime=self._runtime, where=where
+        )
+
+    def _patterns(self, binding: OutputBinding, where: str) -> list[str]:
+        found: list[str] = []
+        for glob in binding.glob:
+            result = self._evaluate(glob, f"{where}/glob")
+            for item in result if isinstance(result, list) else [result]:
+                if is_file_value(item):
+                    found.append(str(item.get("path") or item.get("basename")))
+                elif isinstance(item, str):
+                    found.append(item)
+                elif item is not None:
+                    raise OutputError(Problem(f"{where}/glob", f"must give text or a list of texts, not {item!r:.60}"))
+        return found
+
+    def _bound(self, binding: OutputBinding, where: str) -> Value:
+        level = listing_level(self._tool, binding.load_listing)
+        paths = dict.fromkeys(path for glob in self._patterns(binding, where) for path in self._tree.matching(glob))
+        values = [value for path in paths if (value := self._tree.value_at(path)) is not None]
+        if binding.load_contents:
+            values = [self._with_contents(value, where) for value in values]
+        if binding.output_eval is None:
+            return values
+        seen = values if level is Listing.DEEP else [trimmed(value, level) for value in values]
+        return self._evaluate(binding.output_eval, f"{where}/outputEval", seen)
+
+    def _with_contents(self, value: FileValue, where: str) -> FileValue:
+        found = self._tree.resolve(value["path"]) if value["class"] == "File" else None
+        if found is None:
+            return value
+        return {**value, "contents": contents(found.host, self._tool.cwl_version, where, OutputError)}
+
+    def settled(self, value: FileValue) -> FileValue:
+        """The file value as it really is: looked up by path or location, with what the expression said about it."""
+        inner = [self.settled(item) for item in value.get("secondaryFiles") or ()]
+        path = self._path(value)
+        if path is None:
+            base = self._literal(value)
+        else:
+            at = self._tree.value_at(path)
+            if at is None:
+                raise OutputError(Problem("", f"there is no file at {path!r}"))
+            base = at
+            if base["class"] != value["class"]:
+                raise OutputError(Problem("", f"{path!r} is a {base['class']}, not a {value['class']}"))
+        result = {**base, **{key: item for key, item in value.items() if key not in _REBUILT}}
+        check_basename(result["basename"], "", OutputError)
+        if result["class"] == "File":
+            result["nameroot"], result["nameext"] = split_name(result["basename"])
+        return {**result, "secondaryFiles": inner} if inner else result
+
+    def _path(self, value: FileValue) -> str | None:
+        """Where a file value is in the tool's view; None for a literal. Raises `OutputError` for other places."""
+        path, location = value.get("path"), value.get("location")
+        if isinstance(path, str):
+            return self._allowed(posixpath.normpath(posixpath.join(self._invocation.work, path)))
+        if not isinstance(location, str) or is_literal(value):
+            return None
+        for target, origin in self._invocation.origins.items():
+            if origin.get("location") == location:
+                return target
+        if location.startswith("file://"):
+            return self._allowed(posixpath.normpath(str(local_path(location))))
+        if ":" in location.split("/")[0]:
+            raise OutputError(Problem("", f"{location[:120]!r} is none of the job's files"))
+        return self._allowed(posixpath.normpath(posixpath.join(self._invocation.work, location)))
+
+    def _allowed(self, path: str) -> str:
+        relative = self._tree.relative(path)
+        if relative is not None:
+            return f"{self._invocation.work}/{relative}".rstrip("/")
+        root = path
+        while root not in {"/", ""}:
+            if root in self._invocation.origins:
+                return path
+            root = posixpath.dirname(root)
+        for target, origin in self._invocation.origins.items():
+            location = origin.get("location")
+            if isinstance(location, str) and location.startswith("file://"):
+                source = str(local_path(location))
+                if path == source or path.startswith(source + "/"):
+                    return target + path[len(source) :]
+        raise OutputError(Problem("", f"{path!r} is neither an input nor in the working directory"))
+
+    def _literal(self, value: FileValue) -> FileValue:
+        basename = check_basename(value.get("basename", "literal"), "", OutputError)
+        if value["class"] == "Directory":
+            listing = value.get("listing")
+            if not isinstance(listing, list):
+                raise OutputError(Problem("", f"directory {basename!r} has neither a location nor a listing"))
+            return {"class": "Directory", "basename": basename, "listing": [self.settled(item) for item in listing]}
+        text = value.get("contents")
+        if not isinstance(text, str):
+            raise OutputError(Problem("", f"file {basename!r} has neither a location nor contents"))
+        size = len(text.encode("utf-8", "surrogatepass"))
+        return {"class": "File", "basename": basename, "contents": text, "size": size}
+
+    def _finished(self, value: FileValue, port: OutputPort | RecordField, where: str) -> FileValue:
+        if port.secondary_files and "path" in value:
+            rules = SecondaryRules(
+                patterns=port.secondary_files,
+                default_required=False,
+                evaluator=self._evaluator,
+                inputs=self._invocation.inputs,
+                runtime=self._runtime,
+                where=where,
+                error=MissingOutputError,
+            )
+            value = with_secondary(value, rules, self._beside)
+            value = {**value, "secondaryFiles": [self._refreshed(item) for item in value.get("secondaryFiles", ())]}
+        if port.format is not None and value["class"] == "File":
+            format_ = self._evaluate(port.format, f"{where}/format", value)
+            value = {**value, "format": format_[0] if isinstance(format_, list) and format_ else format_}
+        return _final(value)
+
+    def _refreshed(self, value: FileValue) -> FileValue:
+        return value if "path" in value and "location" in value else self.settled(value)
+
+    def _beside(self, primary: FileValue, name: str) -> FileValue | None:
+        return self._tree.value_at(f"{posixpath.dirname(primary['path'])}/{name}")
+
+
+def _fitted(kind: Type, result: Value, where: str) -> Value:
+    """A list of files as the port wants it: alone, as null, or as a list."""
+    if not isinstance(result, list) or not any(option in {FILE, DIRECTORY} for option in options(kind)):
+        return result
+    lists = any(isinstance(option, ArrayType) for option in options(kind))
+    if len(result) == 1:
+        return result[0]
+    if not result:
+        return [] if lists and not is_optional(kind) else None
+    if lists:
+        return result
+    names = ", ".join(repr(item.get("basename")) for item in result[:3] if isinstance(item, Mapping))
+    raise OutputError(Problem(where, f"{len(result)} files match ({names}, ...) but the port takes a single one"))
+
+
+def _final(value: FileValue) -> FileValue:
+    """The value without what only mattered inside the job."""
+    result = {key: item for key, item in value.items() if key not in {"path", "dirname"} and item is not None}
+    if "location" in result:
+        result.pop("contents", None)
+    for key in ("secondaryFiles", "listing"):
+        if key in result:
+            result[key] = [_final(item) for item in result[key]]
+    if not result.get("secondaryFiles"):
+        result.pop("secondaryFiles", None)
+    return result

@@ -1,0 +1,108 @@
+"""What a job asks for: ResourceRequirement, the platform's own hints, time and network.
+
+Called by the scheduler before a job is prepared, and by `cwl.command`. Source: CWL v1.2 CommandLineTool,
+"ResourceRequirement", "ToolTimeLimit", "NetworkAccess"; the platform's defaults: 1 core, 1024 MiB.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from araneus.cwl.errors import ExpressionError, Problem
+from araneus.cwl.expressions import Evaluator, value_text
+from araneus.cwl.files import Locate, local_path
+from araneus.cwl.process import Process
+from araneus.cwl.ready import described_inputs
+from araneus.model.job import Resources
+from araneus.model.values import Value
+
+_DEFAULTS: Final = Resources()
+_LARGEST: Final = 2**53
+
+
+def resources(
+    tool: Process, inputs: Mapping[str, Value], evaluator: Evaluator, *, locate: Locate = local_path
+) -> Resources:
+    """Cores, memory and disk of a job. The Min of a pair counts, the Max where there is no Min.
+
+    Raises `ExpressionError` for what is no amount.
+    """
+    requirement = tool.requirement("ResourceRequirement") or {}
+    cores_hint = tool.requirement("sbg:CPURequirement")
+    memory_hint = tool.requirement("sbg:MemRequirement")
+    asked: dict[str, Any] = {
+        name: _first(requirement.get(f"{name}Min"), requirement.get(f"{name}Max"))
+        for name in ("cores", "ram", "tmpdir", "outdir")
+    }
+    if cores_hint is not None:
+        asked["cores"] = _first(cores_hint.get("value"), asked["cores"])
+    if memory_hint is not None:
+        asked["ram"] = _first(memory_hint.get("value"), asked["ram"])
+    known = described_inputs(inputs, locate) if any(isinstance(item, str) for item in asked.values()) else inputs
+    amounts = {
+        name: _amount(item, known, evaluator, f"ResourceRequirement/{name}")
+        for name, item in asked.items()
+        if item is not None
+    }
+    return Resources(
+        cores=amounts.get("cores") or _DEFAULTS.cores,
+        memory=math.ceil(amounts.get("ram", _DEFAULTS.memory)),
+        tmpdir=math.ceil(amounts.get("tmpdir", _DEFAULTS.tmpdir)),
+        outdir=math.ceil(amounts.get("outdir", _DEFAULTS.outdir)),
+    )
+
+
+def _first(*values: Value) -> Value:
+    return next((value for value in values if value is not None), None)
+
+
+def _amount(value: Value, inputs: Mapping[str, Value], evaluator: Evaluator, where: str) -> float:
+    result = evaluator.evaluate(value, inputs=inputs, runtime={}, where=where)
+    if isinstance(result, str):
+        try:
+            result = float(result)
+        except ValueError:
+            raise ExpressionError(Problem(where, f"must be a number, not {result[:60]!r}")) from None
+    if result is None or isinstance(result, bool) or not isinstance(result, int | float):
+        raise ExpressionError(Problem(where, f"must be a number, not {value_text(result)[:60]}"))
+    if not 0 <= result <= _LARGEST:
+        raise ExpressionError(Problem(where, f"must be between 0 and 2^53, not {result}"))
+    return result
+
+
+def runtime_for(resources: Resources, *, work: str, temporary: str) -> dict[str, Value]:
+    """The ``runtime`` object that expressions see. Fractional cores are rounded up (v1.2, "Runtime environment")."""
+    return {
+        "outdir": work,
+        "tmpdir": temporary,
+        "cores": max(1, math.ceil(resources.cores)),
+        "ram": resources.memory,
+        "outdirSize": resources.outdir,
+        "tmpdirSize": resources.tmpdir,
+    }
+
+
+def time_limit(
+    tool: Process, inputs: Mapping[str, Value], runtime: Mapping[str, Value], evaluator: Evaluator
+) -> float | None:
+    """Seconds of ToolTimeLimit; None for no limit, which 0 also means."""
+    requirement = tool.requirement("ToolTimeLimit")
+    if requirement is None:
+        return None
+    where = "ToolTimeLimit/timelimit"
+    result = evaluator.evaluate(requirement.get("timelimit"), inputs=inputs, runtime=runtime, where=where)
+    if isinstance(result, bool) or not isinstance(result, int | float) or result < 0:
+        raise ExpressionError(Problem(where, f"must be a number of seconds, 0 or more, not {value_text(result)[:60]}"))
+    return float(result) or None
+
+
+def network(tool: Process, inputs: Mapping[str, Value], runtime: Mapping[str, Value], evaluator: Evaluator) -> bool:
+    """Whether the tool may use the network: always in v1.0, later only with NetworkAccess."""
+    requirement = tool.requirement("NetworkAccess")
+    if requirement is None:
+        return tool.cwl_version == "v1.0"
+    where = "NetworkAccess/networkAccess"
+    result = evaluator.evaluate(requirement.get("networkAccess"), inputs=inputs, runtime=runtime, where=where)
+    if not isinstance(result, bool):
+        raise ExpressionError(Problem(where, f"must be true or false, not {value_text(result)[:60]}"))
+    return result

@@ -1,0 +1,92 @@
+"""Secondary files: which names a pattern asks for, and which of them are there.
+
+Used by `cwl.ready` for inputs and by `cwl.outputs` for outputs; the caller says how to look beside a primary file.
+Source: CWL v1.2 CommandLineTool, "SecondaryFileSchema".
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from araneus.cwl.errors import CWLError, Problem
+from araneus.cwl.expressions import Evaluator
+from araneus.cwl.files import check_basename
+from araneus.cwl.process import SecondaryFile
+from araneus.model.values import FileValue, Value, is_file_value
+
+
+def secondary_name(basename: str, pattern: str) -> str:
+    """The name that a pattern without expression makes of a primary file's: each ``^`` in front takes an extension."""
+    while pattern.startswith("^"):
+        pattern = pattern[1:]
+        root, dot, _ = basename.rpartition(".")
+        basename = root if dot and root else basename
+    return basename + pattern
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondaryRules:
+    """How patterns are read for one port. ``default_required`` holds where the document does not say."""
+
+    patterns: tuple[SecondaryFile, ...]
+    default_required: bool
+    evaluator: Evaluator
+    inputs: Mapping[str, Value]
+    runtime: Mapping[str, Value] | None
+    where: str
+    error: type[CWLError]
+
+
+Beside = Callable[[FileValue, str], FileValue | None]
+"""The file or directory of this name beside a primary file, or None."""
+
+
+def with_secondary(primary: FileValue, rules: SecondaryRules, beside: Beside) -> FileValue:
+    """The primary file with what the patterns ask for attached; raises ``rules.error`` for a required one missing."""
+    present = {item["basename"]: item for item in primary.get("secondaryFiles") or []}
+    for pattern in rules.patterns:
+        for wanted in _wanted(primary, pattern, rules):
+            if not isinstance(wanted, str):
+                present.setdefault(wanted["basename"], wanted)
+                continue
+            name = check_basename(wanted, rules.where, rules.error)
+            if name in present:
+                continue
+            found = beside(primary, name)
+            if found is not None:
+                present[name] = found
+            elif _required(primary, pattern, rules):
+                message = f"secondary file {name!r} of {primary['basename']!r} is missing (pattern {pattern.pattern!r})"
+                raise rules.error(Problem(rules.where, message))
+    return {**primary, "secondaryFiles": list(present.values())} if present else primary
+
+
+def _wanted(primary: FileValue, pattern: SecondaryFile, rules: SecondaryRules) -> Iterator[str | FileValue]:
+    text = pattern.pattern
+    if "$(" not in text and "${" not in text:
+        yield secondary_name(primary["basename"], text)
+        return
+    result = rules.evaluator.evaluate(
+        text, inputs=rules.inputs, self_=primary, runtime=rules.runtime, where=f"{rules.where}/secondaryFiles"
+    )
+    for item in result if isinstance(result, list) else [result]:
+        if isinstance(item, str):
+            yield item.rsplit("/", 1)[-1]
+        elif is_file_value(item) and "location" in item:
+            name = item.get("basename") or str(item["location"]).rsplit("/", 1)[-1]
+            yield {**item, "basename": check_basename(name, rules.where, rules.error)}
+        elif item is not None:
+            raise rules.error(Problem(rules.where, f"secondaryFiles {text[:60]!r} gave neither a name nor a File"))
+
+
+def _required(primary: FileValue, pattern: SecondaryFile, rules: SecondaryRules) -> bool:
+    if pattern.required is None:
+        return rules.default_required
+    return bool(
+        rules.evaluator.evaluate(
+            pattern.required,
+            inputs=rules.inputs,
+            self_=primary,
+            runtime=rules.runtime,
+            where=f"{rules.where}/secondaryFiles/required",
+        )
+    )
