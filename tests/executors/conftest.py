@@ -1,0 +1,43 @@
+"""Fixtures: executors that are closed after the test, on this machine with and without a sandbox."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from araneus.executors.containers import Containers
+from araneus.executors.local import LocalExecutor
+
+
+def now() -> datetime:
+    """The clock of these tests."""
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[[Containers], LocalExecutor]]:
+    """Makes executors with two cores and 2048 MiB, and closes them."""
+    made: list[LocalExecutor] = []
+
+    def make(containers: Containers) -> LocalExecutor:
+        made.append(LocalExecutor(cores=2, memory=2048, containers=containers, clock=now, grace=0.5))
+        return made[-1]
+
+    yield make
+    for executor in made:
+        executor.close()
+
+
+@pytest.fixture
+def host(opened: Callable[[Containers], LocalExecutor]) -> LocalExecutor:
+    """An executor without any enclosure."""
+    return opened(Containers.detect("none"))
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Path:
+    """Where job directories lie."""
+    jobs = tmp_path / "jobs"
+    jobs.mkdir()
+    return jobs
