@@ -17,6 +17,7 @@ DEFAULT_DATA = Path("araneus-data")
 app = typer.Typer(
     name="araneus",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},

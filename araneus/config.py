@@ -99,9 +99,9 @@ class Settings:
         return self.database.url or f"sqlite:///{self.data / 'araneus.db'}"
 
     @property
-    def blobs_directory(self) -> Path:
-        """Where blobs are."""
-        return Path(self.storage.directory or self.data / "blobs")
+    def storage_directory(self) -> Path:
+        """Where blobs and uploads are."""
+        return Path(self.storage.directory or self.data / "storage")
 
     @property
     def jobs_directory(self) -> Path:

@@ -11,7 +11,7 @@ def test_defaults_are_the_packaged_file(tmp_path: Path) -> None:
     settings = config.load(tmp_path, {})
     assert (settings.server.host, settings.server.port) == ("127.0.0.1", 8080)
     assert settings.database_url == f"sqlite:///{tmp_path}/araneus.db"
-    assert settings.blobs_directory == tmp_path / "blobs"
+    assert settings.storage_directory == tmp_path / "storage"
 
 
 def test_later_sources_win(tmp_path: Path) -> None:

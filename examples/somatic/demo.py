@@ -213,7 +213,7 @@ def main() -> int:
     console.print(
         f"\nDone in {time.monotonic() - started:.1f} s. The server is stopped; everything it knows is in {data}:\n"
         f"  credentials   the token, in the form of ~/.sevenbridges/credentials\n"
-        f"  blobs, jobs   the files, and the working directory and logs of each job\n"
+        f"  storage, jobs the files, and the working directory and logs of each job\n"
         "What to try next:\n"
         f"  .venv/bin/araneus up --data {data.name}     start it again, then use your own scripts with what it prints\n"
         "  .venv/bin/araneus cwl --help           run a CWL document without a server"

@@ -1,0 +1,113 @@
+"""A whole server for tests: ``araneus up`` in processes of its own, on a data directory, until stopped or killed."""
+
+import configparser
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+import sevenbridges
+
+PATIENCE = 60.0
+
+
+@dataclass
+class Server:
+    """Started by `start`; ``environment`` is added to ours (settings as ``ARANEUS__SECTION__KEY``)."""
+
+    data: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """Endpoint and token as ``up`` wrote them."""
+        parser = configparser.ConfigParser(interpolation=None)
+        parser.read(self.data / "credentials")
+        return dict(parser["default"])
+
+    def start(self) -> float:
+        """Start and wait until the API answers; the seconds that it took."""
+        started = time.monotonic()
+        before = self._stamp()
+        command = [sys.executable, "-m", "araneus", "up", "--data", str(self.data), "--port", "0", "--quiet"]
+        self.process = subprocess.Popen(command, env={**os.environ, **self.environment}, start_new_session=True)
+        while time.monotonic() - started < PATIENCE:
+            if self.process.poll() is not None:
+                raise AssertionError(f"araneus up ended with {self.process.returncode}\n{self.logs()}")
+            if self._stamp() != before and self._answers():
+                return time.monotonic() - started
+            time.sleep(0.02)
+        raise AssertionError(f"no answer within {PATIENCE} s\n{self.logs()}")
+
+    def _stamp(self) -> int:
+        file = self.data / "credentials"
+        return file.stat().st_mtime_ns if file.exists() else 0
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(self.credentials["api_endpoint"] + "/", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def halves(self) -> list[psutil.Process]:
+        """The supervisor and everything under it that is not a job."""
+        assert self.process is not None
+        try:
+            top = psutil.Process(self.process.pid)
+            return [top, *(child for child in top.children(recursive=True) if not is_job(child))]
+        except psutil.NoSuchProcess:
+            return []
+
+    def kill(self) -> None:
+        """End all processes of the server with SIGKILL, at once; jobs are left alone."""
+        assert self.process is not None
+        for process in self.halves():
+            try:
+                process.send_signal(signal.SIGKILL)
+            except psutil.NoSuchProcess:
+                continue
+        self.process.wait(10)
+
+    def stop(self) -> int:
+        """Stop as Ctrl-C does; the exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        return self.process.wait(30)
+
+    def logs(self) -> str:
+        """The end of what both halves wrote."""
+        files = sorted((self.data / "log").glob("*.log"))
+        return "\n".join(f"--- {file.name}\n{file.read_text()[-4000:]}" for file in files)
+
+    def api(self) -> sevenbridges.Api:
+        """The real client. Over plain HTTP it wants the endpoint from its configuration, or ``debug``."""
+        return sevenbridges.Api(url=self.credentials["api_endpoint"], token=self.credentials["auth_token"], debug=True)
+
+
+def is_job(process: psutil.Process) -> bool:
+    """Whether a process belongs to an attempt: all of them carry its id in their environment."""
+    try:
+        return "ARANEUS_ATTEMPT" in process.environ()
+    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+        return False
+
+
+def jobs_under(directory: Path) -> list[int]:
+    """Process ids of attempts whose job directory lies under this directory."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            environment = process.environ()
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+        if "ARANEUS_ATTEMPT" in environment and str(directory) in " ".join(environment.values()):
+            found.append(process.pid)
+    return found
