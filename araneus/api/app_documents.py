@@ -7,12 +7,13 @@ Source: API reference, apps ("raw"); README, section 8, item 13.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from araneus.cwl.errors import DocumentError, UnsupportedError
-from araneus.cwl.load import load_document, parse_text
+from araneus.cwl.load import examine, parse_text
 from araneus.cwl.process import Process
 from araneus.model.app import App
 from araneus.model.errors import Fault, Refusal
@@ -64,23 +65,35 @@ def without_managed(document: Mapping[str, Any]) -> tuple[dict[str, Any], str | 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What the loader says of a document: its normal form, or why it can be stored but not run."""
+    """What the loader says of a document: its normal form, and why it can be stored but not run.
+
+    An app runs when there is a ``process`` and no ``validation_errors``. Steps that do not fit together leave the
+    process, so that its ports can be shown and inputs checked; other languages leave none.
+    """
 
     process: Process | None
     validation_errors: tuple[str, ...] = ()
 
 
 def checked(document: Mapping[str, Any], name: str) -> Checked:
-    """Load the document. Raises `Refusal` (400, with every problem and its place) when it is not valid CWL."""
+    """Load the document. Raises `Refusal` (400, with every problem and its place) when it is not valid CWL.
+
+    Apps in use have steps whose sources lead nowhere, and the platform keeps them: they are stored with the mistakes.
+    """
     try:
-        return Checked(process=load_document(document, name=name))
+        found = examine(document, name=name)
     except UnsupportedError as error:
         sentences = tuple(str(problem) for problem in error.problems) or ("it asks for an unsupported feature",)
         return Checked(
-            process=None, validation_errors=tuple(f"This app cannot run here yet: {text}" for text in sentences)
+            process=None, validation_errors=_shown(f"This app cannot run here yet: {it}" for it in sentences)
         )
     except DocumentError as error:
         raise _invalid([str(problem) for problem in error.problems]) from error
+    return Checked(process=found.process, validation_errors=_shown(str(problem) for problem in found.broken))
+
+
+def _shown(problems: Iterable[str]) -> tuple[str, ...]:
+    return tuple(_printable(problem) for problem in islice(problems, MAX_PROBLEMS))
 
 
 def _invalid(problems: Sequence[str]) -> Refusal:

@@ -95,6 +95,7 @@ def list_apps(call: Call, services: Services) -> Answer:
     if visibility not in {"public", "private"}:
         raise Refusal(Fault.APP_VISIBILITY_INVALID, "Query parameter 'visibility' must be PUBLIC or PRIVATE.")
     project = call.one("project") or None
+    wanted = wire.chosen(call, LIST_FIELDS)
     ids = [AppId.parse(text) for text in call.many("id") if text]
     terms = tuple(term for text in call.many("q") for term in text.split())
     with services.database.read() as conn:
@@ -107,21 +108,16 @@ def list_apps(call: Call, services: Services) -> Answer:
                 conn,
                 username=call.caller.username,
                 project=project,
-                ids=[str(AppId(one.project, one.name)) for one in ids] if ids else None,
+                owner=call.one("project_owner") or None,
+                ids=ids or None,
                 terms=terms,
+                with_raw=wanted.wants("raw"),
                 offset=at.offset,
                 limit=at.limit,
             )
-        items = [_list_item(call, conn, app) for app in found.items]
+        raws = [raw_document(app, history(conn, app)) if wanted.wants("raw") else None for app in found.items]
+    items = [show_app(call, app, latest=app.revision, raw=raw) for app, raw in zip(found.items, raws, strict=True)]
     return wire.page(call, items, total=found.total, at=at, default=LIST_FIELDS)
-
-
-def _list_item(call: Call, conn: Connection, app: App) -> dict[str, Any]:
-    raw = None
-    if wire.chosen(call, LIST_FIELDS).wants("raw"):
-        whole = apps.get(conn, app.project, app.name, app.revision)
-        raw = raw_document(whole, history(conn, whole)) if whole is not None else None
-    return show_app(call, app, latest=app.revision, raw=raw)
 
 
 # ---- installing

@@ -62,7 +62,7 @@ def new_task(body: Any) -> NewTask:
 
 
 def batch_settings(body: Mapping[str, Any]) -> BatchSettings | None:
-    """``batch_input`` and ``batch_by`` of a body, or None when neither is given. Raises `Refusal` 7018 to 7020, 7023."""
+    """``batch_input`` and ``batch_by`` of a body, None when neither is given. Raises `Refusal` 7018 to 7020, 7023."""
     if "batch_input" in body and body["batch_input"] == "":
         raise Refusal(Fault.BATCH_INPUT_INVALID, "batch_input is empty: name an input of the app or leave it out.")
     name, by = body.get("batch_input"), body.get("batch_by")

@@ -109,15 +109,14 @@ def examined(conn: Connection, task: Task, using: Examination) -> Task:
     }
     found = check(process, values, files=rows, beside=beside, batch=batch)
     outputs = dict.fromkeys(port.id for port in process.outputs)
-    return replace(task, inputs=found.inputs, outputs=outputs, errors=found.errors, warnings=found.warnings)
+    errors = (*_app_errors(task, using), *found.errors)
+    return replace(task, inputs=found.inputs, outputs=outputs, errors=errors, warnings=found.warnings)
 
 
 def _app_errors(task: Task, using: Examination) -> tuple[dict[str, Any], ...]:
     if using.app is None:
         return (entry(f"App {task.app} does not exist or you cannot read it.", None, _UNKNOWN_APP),)
-    return tuple(entry(text, None, NOT_CWL) for text in using.form.validation_errors) or (
-        entry("This app cannot run here.", None, NOT_CWL),
-    )
+    return tuple(entry(f"The app cannot run: {text}", None, NOT_CWL) for text in using.form.validation_errors)
 
 
 def _plan(task: Task) -> BatchPlan | None:
