@@ -53,7 +53,7 @@ def _count(call: Call, name: str, default: int) -> int:
     text = (call.one(name) or "").strip()
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+    if not (text.isascii() and text.isdigit() and len(text) <= 30):
         raise Refusal(Fault.BAD_REQUEST, f"Query parameter {name!r} must be a number from 0 on, not {text[:80]!r}.")
     return int(text)
 

@@ -13,15 +13,15 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from araneus.storage.posix import PosixStorage
-from araneus.store.database import Database
 from sevenbridges import Api
 
 from araneus.api.app import build
 from araneus.api.services import ApiSettings, Services
 from araneus.model.ids import new_token, new_uuid
 from araneus.model.user import Token, User, token_digest
+from araneus.storage.posix import PosixStorage
 from araneus.store import tokens, users
+from araneus.store.database import Database
 
 
 def utc_now() -> datetime:

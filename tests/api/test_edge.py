@@ -48,11 +48,17 @@ def test_without_a_valid_token_everything_is_401(server: Server, headers: dict[s
 
 def test_both_headers_carry_a_token(server: Server) -> None:
     token = server.tokens["rosalind"]
-    for headers in ({"X-SBG-Auth-Token": token}, {"Authorization": f"Bearer {token}"}, {"authorization": f"bearer {token}"}):
+    for headers in (
+        {"X-SBG-Auth-Token": token},
+        {"Authorization": f"Bearer {token}"},
+        {"authorization": f"bearer {token}"},
+    ):
         assert httpx.get(f"{server.url}/v2/user", headers=headers).json()["username"] == "rosalind"
 
 
-def test_a_revoked_token_and_a_disabled_user_are_refused_at_once(server: Server, client: httpx.Client, other: httpx.Client) -> None:
+def test_a_revoked_token_and_a_disabled_user_are_refused_at_once(
+    server: Server, client: httpx.Client, other: httpx.Client
+) -> None:
     assert client.get("/v2/user").status_code == 200
     with server.services.database.write() as conn:
         assert tokens.delete(conn, token_digest(server.tokens["rosalind"]))

@@ -34,7 +34,9 @@ def test_forms(header: str | None, expected: Slice | None) -> None:
     assert parse_range(header, 10) == expected
 
 
-@pytest.mark.parametrize(("header", "size"), [("bytes=10-", 10), ("bytes=10-11", 10), ("bytes=-0", 10), ("bytes=-5", 0), ("bytes=0-", 0)])
+@pytest.mark.parametrize(
+    ("header", "size"), [("bytes=10-", 10), ("bytes=10-11", 10), ("bytes=-0", 10), ("bytes=-5", 0), ("bytes=0-", 0)]
+)
 def test_behind_the_end(header: str, size: int) -> None:
     with pytest.raises(Unsatisfiable):
         parse_range(header, size)
