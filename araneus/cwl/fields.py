@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from araneus.cwl.scope import Scope, short
 
+MAX_UNKNOWN: Final = 100
 _LIKENESS: Final = 0.84
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -35,12 +36,15 @@ def known_fields(scope: Scope, node: Mapping[str, Any], allowed: Collection[str]
     No field of CWL has an underscore: such a field is the bookkeeping of some site and let through, unless it is an
     allowed one in another spelling (``output_binding``).
     """
-    for key in node:
-        if key not in allowed and not is_foreign(key):
-            near = likely(key, allowed)
-            if near is not None or "_" not in key:
-                hint = f"; did you mean {near!r}?" if near else ""
-                scope.problem(f"unknown field {key[:80]!r} in CWL v1.{scope.version}{hint}")
+    unknown = [key for key in node if key not in allowed and not is_foreign(key)]
+    for count, key in enumerate(unknown):
+        if count >= MAX_UNKNOWN:
+            scope.problem(f"has more than {MAX_UNKNOWN} unknown fields")
+            return
+        near = likely(key, allowed)
+        if near is not None or "_" not in key:
+            hint = f"; did you mean {near!r}?" if near else ""
+            scope.problem(f"unknown field {key[:80]!r} in CWL v1.{scope.version}{hint}")
 
 
 def likely(key: str, allowed: Collection[str]) -> str | None:

@@ -6,6 +6,7 @@ way round) is let through, as the platform does. Source: CWL v1.2 Workflow, "Wor
 
 from araneus.cwl.process import (
     MISSING,
+    InputPort,
     LinkMerge,
     OutputPort,
     PickValue,
@@ -40,8 +41,9 @@ def check(workflow: Workflow, scope: Scope) -> None:
         place = scope.at("steps").at(step.id)
         _check_ports(step, place)
         _check_scatter(step, place)
+        ports = {port.id: port for port in step.run.inputs}
         for each in step.inputs:
-            _check_step_input(step, each, given, place.at("in").at(each.id))
+            _check_step_input(each, ports.get(each.id), each.id in step.scatter, given, place.at("in").at(each.id))
     for port in workflow.outputs:
         _check_output(port, given, scope.at("outputs").at(port.id))
     _check_cycles(workflow, scope)
@@ -83,10 +85,10 @@ def _check_scatter(step: Step, scope: Scope) -> None:
         scope.link("several scattered inputs need a scatterMethod: dotproduct is the usual one", "scatterMethod")
 
 
-def _check_step_input(step: Step, each: StepInput, given: dict[str, Type], scope: Scope) -> None:
+def _check_step_input(
+    each: StepInput, port: InputPort | None, scattered: bool, given: dict[str, Type], scope: Scope
+) -> None:
     sources = [(name, given[name]) for name in each.source if name in given]
-    port = next((port for port in step.run.inputs if port.id == each.id), None)
-    scattered = each.id in step.scatter
     if each.value_from is not None or port is None:
         if not scattered:
             return

@@ -69,7 +69,10 @@ def load_path(path: Path, fragment: str | None = None) -> Process:
 
 
 def _load(library: Library, document: Document, fragment: str | None, name: str, report: Report) -> Examined:
-    process = Builder(library, report).main(document, fragment, name)
+    try:
+        process = Builder(library, report).main(document, fragment, name)
+    except RecursionError as error:  # the limits of depth leave room; a caller may have left less
+        raise DocumentError(Problem("", "the document is nested too deeply")) from error
     broken = report.settle()
     if process is None:
         raise DocumentError(Problem("", "the document holds no process"))

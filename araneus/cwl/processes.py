@@ -31,7 +31,8 @@ from araneus.cwl.scope import PlacedDict, Report, Scope, minor_version, short
 from araneus.cwl.typedsl import TypeNames
 
 MAX_NESTING: Final = 32
-MAX_PROCESSES: Final = 20_000
+MAX_PROCESSES: Final = 5_000
+MAX_STEPS: Final = 100_000
 
 _COMMON: Final = frozenset({"id", "class", "cwlVersion", "label", "doc", "inputs", "outputs", "requirements", "hints"})
 _FIELDS: Final = {
@@ -54,6 +55,7 @@ class Builder:
         self._report = report
         self._built: dict[tuple[int, int, int], tuple[Process | None, Any, Inherited]] = {}
         self._building: list[int] = []
+        self._steps: dict[int, int] = {}
 
     def main(self, document: Document, fragment: str | None, name: str) -> Process | None:
         """The process that a fragment of a document names (or its main one), in normal form."""
@@ -67,7 +69,7 @@ class Builder:
         if "cwlVersion" not in top and "cwlVersion" not in node:
             scope.problem("is required: v1.0, v1.1 or v1.2", "cwlVersion")
         process = self.build(node, document, self._entered(document, scope), Inherited())
-        return process if process is None or process.id else replace(process, id=process.label or name)
+        return process if process is None or process.id else replace(process, id=name)
 
     def run(self, value: Any, document: Document, scope: Scope, inherited: Inherited) -> Process | None:
         """What the ``run`` of a step names or holds."""
@@ -125,7 +127,7 @@ class Builder:
         names = requirements.type_names(node, scope, inherited.types) or TypeNames()
         inside = inherited.with_own(*requirements.read(node, scope), types=names)
         common = {
-            "id": _process_id(node, scope),
+            "id": _process_id(node, document, scope),
             "cwl_version": f"v1.{scope.version}",
             "label": fields.text(scope, node, "label"),
             "inputs": input_ports(node, scope, names),
@@ -155,6 +157,9 @@ class Builder:
         steps = reader.steps()
         common["outputs"] = reader.outputs(common["outputs"])
         workflow = Workflow(**common, steps=steps)
+        self._steps[id(workflow)] = total = sum(1 + self._steps.get(id(step.run), 0) for step in steps)
+        if total > MAX_STEPS:
+            scope.problem(f"the workflow has more than {MAX_STEPS} steps, those of its sub-workflows written out")
         workflows.check(workflow, scope)
         return workflow
 
@@ -207,6 +212,10 @@ def _own_fields(node: Mapping[str, Any], kind: str, scope: Scope) -> dict[str, A
     apps carry bookkeeping of the sites that made them."""
     extensions = fields.foreign_fields(node)
     allowed = _FIELDS[kind]
+    unknown = [key for key in node if key not in _ALL_FIELDS and not fields.is_foreign(key)]
+    if len(unknown) > fields.MAX_UNKNOWN:
+        scope.problem(f"has more than {fields.MAX_UNKNOWN} unknown fields")
+        return extensions
     for key, value in node.items():
         if key in allowed or fields.is_foreign(key) or (key == "intent" and scope.version >= 2):
             continue
@@ -219,13 +228,19 @@ def _own_fields(node: Mapping[str, Any], kind: str, scope: Scope) -> dict[str, A
     schemas = node.get("$schemas")
     if scope.base is not None and isinstance(schemas, list):
         extensions["$schemas"] = [join(scope.base, each) for each in schemas if isinstance(each, str)]
+    if scope.namespaces:
+        extensions["$namespaces"] = scope.namespaces
     fields.prose(scope, node, "doc")
     return extensions
 
 
-def _process_id(node: Mapping[str, Any], scope: Scope) -> str:
-    """The short id. The platform's own ``owner/project/app/revision`` is called by its app."""
+def _process_id(node: Mapping[str, Any], document: Document, scope: Scope) -> str:
+    """The short id, else the name of the file, else the label. An id ``owner/project/app/revision`` gives the app."""
     name = fields.text(scope, node, "id") or ""
+    if not name and node is document.root and document.uri is not None:
+        name = document.uri
+    if not name:
+        return fields.text(scope, node, "label") or ""
     parts = name.split("/")
     if "#" not in name and len(parts) == 4 and parts[3].isdigit():
         return parts[2]

@@ -111,7 +111,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _constant(name: str) -> NoReturn:
-    raise ValueError(name)
+    _refuse(f"{name} is not a JSON number")
 
 
 def _json_integer(digits: str) -> int:

@@ -14,6 +14,7 @@ from araneus.cwl.references import join
 from araneus.cwl.scope import Scope, short
 from araneus.cwl.types import (
     ANY,
+    NULL,
     ArrayType,
     EnumType,
     Primitive,
@@ -26,6 +27,8 @@ from araneus.cwl.types import (
 )
 
 MAX_SIZE: Final = 2000
+MAX_DEPTH: Final = 40
+MAX_SUFFIXES: Final = 20
 PRIMITIVES: Final = frozenset(
     {"null", "boolean", "int", "long", "float", "double", "string", "File", "Directory", "Any"}
 )
@@ -72,18 +75,18 @@ class TypeNames:
     def build_all(self) -> None:
         """Build every definition, for the problems in it."""
         for full, (_, scope) in list(self._definitions.items()):
-            self._build(full, scope)
+            self._build(full, scope, 0)
 
-    def find(self, name: str, scope: Scope) -> Type | None:
+    def find(self, name: str, scope: Scope, depth: int = 0) -> Type | None:
         """The type of this name: the full name first, then the short one; None when nothing is known of it."""
         full = _full(name, scope)
         if full not in self._definitions:
             full = self._short.get(short(name), "")
         if full in self._definitions:
-            return self._build(full, scope)
-        return self._outer.find(name, scope) if self._outer is not None else None
+            return self._build(full, scope, depth)
+        return self._outer.find(name, scope, depth) if self._outer is not None else None
 
-    def _build(self, full: str, user: Scope) -> Type:
+    def _build(self, full: str, user: Scope, depth: int) -> Type:
         if full in self._built:
             return self._built[full]
         node, scope = self._definitions[full]
@@ -91,7 +94,7 @@ class TypeNames:
             user.unsupported(f"the type {short(full)[:80]!r} contains itself")
             return ANY
         self._building.add(full)
-        self._built[full] = build_type(node, scope, self)
+        self._built[full] = build_type(node, scope, self, depth)
         self._building.discard(full)
         return self._built[full]
 
@@ -102,41 +105,47 @@ def _full(name: str, scope: Scope) -> str:
     return join(scope.base, name if "#" in name else f"#{name}")
 
 
-def build_type(node: Any, scope: Scope, names: TypeNames) -> Type:
+def build_type(node: Any, scope: Scope, names: TypeNames, depth: int = 0) -> Type:
     """The type tree of a ``type``. What is wrong is noted in the scope; the type is then Any."""
-    kind = _build(node, scope, names)
-    if size(kind, MAX_SIZE) >= MAX_SIZE:
-        scope.problem(f"the type has more than {MAX_SIZE} parts")
+    kind = _build(node, scope, names, depth)
+    parts, levels = measure(kind)
+    if parts >= MAX_SIZE or levels > MAX_DEPTH:
+        scope.problem(f"the type is larger than {MAX_SIZE} parts or {MAX_DEPTH} levels, written out")
         return ANY
     return kind
 
 
-def size(kind: Type, limit: int) -> int:
-    """How many types a type is made of, written out; counting stops at the limit."""
-    pending = [kind]
-    count = 0
-    while pending and count < limit:
-        one = pending.pop()
+def measure(kind: Type) -> tuple[int, int]:
+    """How many types a type is made of, written out (counting stops at `MAX_SIZE`), and how many levels deep it is."""
+    pending = [(kind, 1)]
+    count = deepest = 0
+    while pending and count < MAX_SIZE:
+        one, level = pending.pop()
         count += 1
+        deepest = max(deepest, level)
         if isinstance(one, ArrayType):
-            pending.append(one.items)
+            pending.append((one.items, level + 1))
         elif isinstance(one, RecordType):
-            pending.extend(each.type for each in one.fields)
+            pending.extend((each.type, level + 1) for each in one.fields)
         elif isinstance(one, UnionType):
-            pending.extend(one.options)
-    return count
+            pending.extend((each, level + 1) for each in one.options)
+    return count, deepest
 
 
-def _build(node: Any, scope: Scope, names: TypeNames) -> Type:
+def _build(node: Any, scope: Scope, names: TypeNames, depth: int) -> Type:
+    if depth > MAX_DEPTH:
+        scope.problem(f"the type is nested more than {MAX_DEPTH} levels deep")
+        return ANY
     if isinstance(node, str):
-        return _named(node, scope, names)
+        return _named(node, scope, names, depth)
     if isinstance(node, list):
         if not node:
             scope.problem("is an empty list; name at least one type")
             return ANY
-        return union([_build(item, scope.at(index, item), names) for index, item in enumerate(_flat(node))])
+        flat = enumerate(_flat(node))
+        return union([_build(item, scope.at(index, item), names, depth + 1) for index, item in flat])
     if isinstance(node, dict):
-        return _schema(node, scope, names)
+        return _schema(node, scope, names, depth)
     if node is None:
         return Primitive("null")
     scope.problem(f"a type must be text, a list or a mapping, not {fields.kind_of(node)}")
@@ -147,43 +156,44 @@ def _flat(node: list[Any]) -> list[Any]:
     return [inner for item in node for inner in (_flat(item) if isinstance(item, list) else [item])]
 
 
-def _named(name: str, scope: Scope, names: TypeNames) -> Type:
+def _named(name: str, scope: Scope, names: TypeNames, depth: int) -> Type:
+    """A name with suffixes: ``string[][]?`` is the optional list of lists of text."""
+    bare = name
+    suffixes: list[str] = []
+    while bare.endswith(("?", "[]")) and len(suffixes) <= MAX_SUFFIXES:
+        suffixes.append("?" if bare.endswith("?") else "[]")
+        bare = bare[: -len(suffixes[-1])]
+    if len(suffixes) > MAX_SUFFIXES:
+        scope.problem(f"a type has more than {MAX_SUFFIXES} suffixes")
+        return ANY
+    kind = _plain(bare, scope, names, depth)
+    for suffix in reversed(suffixes):
+        kind = union([NULL, kind]) if suffix == "?" else ArrayType(items=kind)
+    return kind
+
+
+def _plain(name: str, scope: Scope, names: TypeNames, depth: int) -> Type:
     if name in PRIMITIVES:
         return Primitive(name)
-    if name.endswith("?"):
-        return union([Primitive("null"), _named(name[:-1], scope, names)])
-    if name.endswith("[]"):
-        inner = name.removesuffix("[]")
-        depth = 1
-        while inner.endswith("[]"):
-            inner, depth = inner.removesuffix("[]"), depth + 1
-        if depth > 20:
-            scope.problem("a list type is nested more than 20 levels deep")
-            return ANY
-        kind = _named(inner, scope, names)
-        for _ in range(depth):
-            kind = ArrayType(items=kind)
-        return kind
-    found = names.find(name, scope)
+    found = names.find(name, scope, depth + 1)
     if found is not None:
         return found
     bare = short(name).removeprefix("cwl:")
     if bare in PRIMITIVES and (name.startswith("cwl:") or "://" in name):
         return Primitive(bare)
-    scope.problem(
-        f"unknown type {name[:80]!r}; known are {', '.join(sorted(PRIMITIVES))} and the names in SchemaDefRequirement"
-    )
+    known = ", ".join(sorted(PRIMITIVES))
+    scope.problem(f"unknown type {name[:80]!r}; known are {known} and the names in SchemaDefRequirement")
     return ANY
 
 
-def _schema(node: Mapping[str, Any], scope: Scope, names: TypeNames) -> Type:
+def _schema(node: Mapping[str, Any], scope: Scope, names: TypeNames, depth: int) -> Type:
     kind = node.get("type")
     extra = {"array": "items", "record": "fields", "enum": "symbols"}.get(kind) if isinstance(kind, str) else None
     if extra is None:
         if "type" not in node:
             scope.problem("a type that is a mapping needs 'type': array, record or enum")
             return ANY
-        return _build(kind, scope.at("type", kind), names)  # a mapping around a plain type
+        return _build(kind, scope.at("type", kind), names, depth + 1)  # a mapping around a plain type
     allowed = _SCHEMA_FIELDS | {extra}
     if extra == "items":
         allowed |= {"secondaryFiles", "format", "loadContents", "loadListing", "streamable"}
@@ -195,14 +205,14 @@ def _schema(node: Mapping[str, Any], scope: Scope, names: TypeNames) -> Type:
         if "items" not in node:
             scope.problem("is required", "items")
             return ArrayType(items=ANY, name=label, binding=binding)
-        items = _build(node["items"], scope.at("items", node["items"]), names)
+        items = _build(node["items"], scope.at("items", node["items"]), names, depth + 1)
         return ArrayType(items=items, name=label, binding=binding)
     if kind == "enum":
         symbols = tuple(_symbol(each) for each in fields.texts(scope, node, "symbols"))
         if not symbols:
             scope.problem("needs at least one symbol", "symbols")
         return EnumType(symbols=tuple(dict.fromkeys(symbols)), name=label, binding=binding)
-    return RecordType(fields=_record_fields(node, scope, names), name=label, binding=binding)
+    return RecordType(fields=_record_fields(node, scope, names, depth), name=label, binding=binding)
 
 
 def _symbol(symbol: str) -> str:
@@ -211,7 +221,7 @@ def _symbol(symbol: str) -> str:
     return short(symbol) if is_id else symbol
 
 
-def _record_fields(node: Mapping[str, Any], scope: Scope, names: TypeNames) -> tuple[RecordField, ...]:
+def _record_fields(node: Mapping[str, Any], scope: Scope, names: TypeNames, depth: int) -> tuple[RecordField, ...]:
     built: list[RecordField] = []
     for name, entry, inner in fields.entries(scope, node, "fields", "name", "type"):
         fields.known_fields(inner, entry, _FIELD_FIELDS)
@@ -220,7 +230,7 @@ def _record_fields(node: Mapping[str, Any], scope: Scope, names: TypeNames) -> t
         built.append(
             RecordField(
                 name=short(name),
-                type=_build(entry.get("type", "Any"), inner.at("type", entry.get("type")), names),
+                type=_build(entry.get("type", "Any"), inner.at("type", entry.get("type")), names, depth + 1),
                 binding=bindings.binding(entry, inner),
                 output_binding=bindings.output_binding(entry, inner),
                 secondary_files=bindings.secondary_files(entry, inner),

@@ -79,9 +79,8 @@ class StepReader:
                 return rest
         if path in self._known:
             return path
-        parts = path.split("/")
-        for start in range(1, len(parts) if full else 1):
-            rest = "/".join(parts[start:])
+        parts = path.rsplit("/", 2) if full else []
+        for rest in ("/".join(parts[-2:]), "".join(parts[-1:])):
             if rest in self._known:
                 return rest
         scope.link(f"the source {given[:120]!r} is neither an input of the workflow nor an output of a step")
