@@ -105,7 +105,7 @@ def _visible(conn: Connection, username: str, project: str | None) -> dict[str, 
     )
     if project is not None:
         query = query.where(of.c.project == project)
-    return dict(conn.execute(query).tuples().all())
+    return dict(row for row in conn.execute(query))
 
 
 def _project_of(conn: Connection, task_id: str) -> str | None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import psycopg
 
@@ -229,7 +229,8 @@ class _Subscription:
 
     def _until_stopped(self, connection: psycopg.Connection) -> bool:
         while True:
-            readable, _, _ = select.select([connection.fileno(), self._stopping], [], [])
+            watched: list[Any] = [connection, self._stopping]
+            readable = select.select(watched, [], [])[0]
             if self._stopping in readable:
                 return True
             for _ in connection.notifies(timeout=0):
