@@ -77,6 +77,7 @@ class LocalExecutor:
         self._containers = containers
         self._clock = clock
         self._grace = grace
+        processes.keep_descriptors()
         self._watch = Watch()
         self._fetcher = Fetcher(self._watch.wake, say)
         self._active: dict[str, _Active] = {}

@@ -116,6 +116,18 @@ def spawn(
     )
 
 
+def keep_descriptors() -> None:
+    """Keep descriptors that this process has itself inherited from going on to tools.
+
+    Everything that Python opens is closed in a child anyway; whoever started the server may have left others open.
+    """
+    folder = Path("/dev/fd")
+    for entry in list(folder.iterdir()) if folder.is_dir() else ():
+        with contextlib.suppress(OSError, ValueError):
+            if int(entry.name) > 2:
+                os.set_inheritable(int(entry.name), False)
+
+
 def open_pidfd(pid: int) -> int | None:
     """A descriptor that becomes readable when the process ends; None where the system has none or it is gone."""
     opener = getattr(os, "pidfd_open", None)
