@@ -32,7 +32,7 @@ from araneus.executors.local import LocalExecutor
 from araneus.model.job import Reason
 from araneus.model.values import Value
 from araneus.scheduler.direct import OnEvent, ProcessFailedError, Progress, locate, run_process
-from araneus.scheduler.jobfile import JobFile, read_job
+from araneus.scheduler.jobfile import JobFile, read_job, with_formats
 
 EXIT_SUCCESS = 0
 EXIT_FAILURE = 1
@@ -94,7 +94,8 @@ def run_document(
     document, given = _document_and_job(document, job)
     path, fragment = _split(document)
     process = _with_requirements(load_path(path, fragment), given.requirements)
-    inputs: Mapping[str, Value] = given.inputs
+    spaces = {**process.extensions.get("$namespaces", {}), **given.namespaces}
+    inputs = with_formats(given.inputs, spaces) if spaces else given.inputs
     if isinstance(process, Workflow):
         # Tools look after their own files; those that a workflow asks for beside its inputs are found here, once.
         inputs = ready_inputs(process, inputs, evaluator_for(process, javascript), locate)

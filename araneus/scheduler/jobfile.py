@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from araneus.cwl.errors import InputError, Problem, UnsupportedError
 from araneus.cwl.text import parse_text
-from araneus.model.values import FileValue, Value
+from araneus.model.values import FileValue, Value, map_file_values
 
 _MAX_BYTES = 64 * 1024 * 1024
 _MAX_DEPTH = 64
@@ -22,9 +22,13 @@ _MAX_DEPTH = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFile:
-    """What a job file says: the input values, the document to run (``cwl:tool``), requirements that come on top."""
+    """What a job file says: the input values, the document to run (``cwl:tool``), requirements that come on top.
+
+    ``namespaces`` are its own ``$namespaces``.
+    """
 
     inputs: dict[str, Value] = field(default_factory=dict)
+    namespaces: Mapping[str, str] = field(default_factory=dict)
     tool: str | None = None
     requirements: tuple[Mapping[str, Any], ...] = ()
 
@@ -41,13 +45,30 @@ def read_job(path: Path) -> JobFile:
         content = {}
     if not isinstance(content, dict):
         raise InputError(Problem(str(path), "a job file is a mapping from input names to values"))
-    values = {_short(key): value for key, value in content.items() if not key.startswith("cwl:") and key != "$schemas"}
+    values = {_short(key): value for key, value in content.items() if not key.startswith(("cwl:", "$"))}
     tool = content.get("cwl:tool")
+    spaces = content.get("$namespaces")
     return JobFile(
         inputs=located(values, path.parent.absolute()),
+        namespaces={str(key): str(uri) for key, uri in spaces.items()} if isinstance(spaces, dict) else {},
         tool=tool if isinstance(tool, str) else None,
         requirements=_requirements(content.get("cwl:requirements")),
     )
+
+
+def with_formats(values: Mapping[str, Value], namespaces: Mapping[str, str]) -> dict[str, Value]:
+    """The values with the prefixes of file formats (``edam:format_2330``) written out."""
+
+    def expanded(value: FileValue) -> FileValue:
+        prefix, colon, rest = str(value.get("format") or "").partition(":")
+        changed = dict(value)
+        if colon and prefix in namespaces:
+            changed["format"] = namespaces[prefix] + rest
+        if value.get("secondaryFiles"):
+            changed["secondaryFiles"] = [map_file_values(item, expanded) for item in value["secondaryFiles"]]
+        return changed
+
+    return {port: map_file_values(value, expanded) for port, value in values.items()}
 
 
 def _short(key: str) -> str:

@@ -132,8 +132,6 @@ class Outdir:
         if self._own in real.parents and status.st_nlink == 1 and os.access(real, os.W_OK):
             try:
                 os.link(real, target)
-            except CWLError as error:
-                raise OutputError(*(Problem(port, str(problem)) for problem in error.problems)) from error
             except OSError as error:
                 if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP}:
                     raise
