@@ -51,16 +51,16 @@ class Bubblewrap:
             *("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
             *("--ro-bind", "/usr", "/usr"),
             *(option for name in _TOP for option in _top_level(Path("/") / name)),
-            *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),  # noqa: S108 - the sandbox's own /tmp
+            *("--proc", "/proc", "--dev", "/dev"),
             *_existing("/etc", _ETC),
-            *(option for path in self._read_only for option in ("--ro-bind", str(path), str(path))),
         )
+        self._shown = tuple(option for path in self._read_only for option in ("--ro-bind", str(path), str(path)))
 
     def works(self) -> bool:
         """Whether a sandbox can really be made here, found out by making one."""
         if shutil.which(self._program) is None:
             return False
-        command = (self._program, *self._system, "--", "true")
+        command = (self._program, *self._system, *self._shown, "--", "true")
         try:
             done = subprocess.run(
                 command,
@@ -80,16 +80,21 @@ class Bubblewrap:
         check_command(submission, environment.get("PATH", ""), self._shows)
         command = with_odd_names(submission.command, environment)
         network = ("--share-net", *_existing("/etc", _ETC_NETWORK)) if submission.network else ()
+        scratch = os.fspath(submission.directory / TEMPORARY)
         directories = (
             *("--bind", os.fspath(submission.directory / WORK), submission.work),
-            *("--bind", os.fspath(submission.directory / TEMPORARY), submission.temporary),
+            *("--bind", scratch, submission.temporary),
         )
         mounted = [
             option
             for bind in self._needed(binds, submission)
             for option in ("--bind" if bind.writable else "--ro-bind", bind.source, bind.target)
         ]
-        options = (*self._system, *network, *directories, *mounted, "--chdir", submission.work)
+        # /tmp is the job's scratch directory: a tmpfs would take memory that nobody has counted. It comes early, since
+        # what is shown may themselves lie below /tmp. What is left of the sandbox's root is memory too, so read-only.
+        temporary = ("--bind", scratch, "/tmp")  # noqa: S108 - the sandbox's own /tmp
+        last = ("--remount-ro", "/", "--chdir", submission.work)
+        options = (*self._system, *temporary, *self._shown, *network, *directories, *mounted, *last)
         return Launch(command=(self._program, *options, "--", *command), environment=environment)
 
     def judge(self, code: int, stderr: str, notes: str) -> Outcome | None:

@@ -1,0 +1,223 @@
+"""In the sandbox a tool sees its own job, this machine's programs, and nothing else."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from araneus.executors.base import Literal, Mount
+from araneus.executors.bubblewrap import Bubblewrap
+from araneus.executors.containers import Containers, UnavailableError, default_path
+from araneus.executors.local import LocalExecutor
+from araneus.model.job import Reason
+from araneus.testing.executor_contract import submission, wait
+from tests.executors.test_local import _sleepers, out, run
+
+
+@pytest.fixture(scope="module")
+def containers() -> Containers:
+    try:
+        return Containers.detect("bubblewrap")
+    except UnavailableError as problem:
+        pytest.skip(str(problem))
+
+
+@pytest.fixture
+def sandbox(opened: Callable[[Containers], LocalExecutor], containers: Containers) -> LocalExecutor:
+    return opened(containers)
+
+
+@pytest.fixture
+def blob(tmp_path: Path) -> Path:
+    folder = tmp_path / "blobs"
+    folder.mkdir()
+    (folder / "other").write_bytes(b"somebody else's")
+    blob = folder / "0123abcd"
+    blob.write_bytes(b"content\n")
+    blob.chmod(0o444)
+    return blob
+
+
+def test_other_files_are_not_there(sandbox: LocalExecutor, jobs: Path, tmp_path: Path, blob: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    hidden = [
+        tmp_path / "secret",
+        blob,
+        Path("/etc/shadow"),
+        Path("/root/.bashrc"),
+        Path("/home"),
+        jobs / "b",
+        Path("/sys"),
+    ]
+    script = "".join(f"ls -d '{path}'\n" for path in hidden)
+    (jobs / "b").mkdir()
+    assert run(sandbox, jobs / "a", "sh", "-c", script).outcome.exit_code == 2
+    assert out(jobs / "a") == ""
+
+
+def test_the_files_of_the_job_directory_are_out_of_reach(sandbox: LocalExecutor, jobs: Path) -> None:
+    directory = jobs / "a"
+    run(sandbox, directory, "sh", "-c", f"ls -A {directory}; echo 0 >{directory}/exit_code; exit 5")
+    assert out(directory).split() == ["tmp", "work"]
+    assert (directory / "exit_code").read_text() == "5\n"
+
+
+def test_the_system_is_read_only(sandbox: LocalExecutor, jobs: Path) -> None:
+    script = "for f in /usr/bin/x /etc/x /bin/x; do touch $f && echo wrote $f; done; touch /tmp/y $TMPDIR/z $HOME/w"
+    run(sandbox, jobs / "a", "sh", "-c", script)
+    assert out(jobs / "a") == ""
+    assert not Path("/tmp/y").exists()
+    assert (jobs / "a" / "tmp" / "z").exists()
+    assert (jobs / "a" / "work" / "w").exists()
+
+
+def test_processes_of_others_are_not_seen(sandbox: LocalExecutor, jobs: Path) -> None:
+    run(sandbox, jobs / "a", "sh", "-c", "ls -d /proc/[0-9]*")
+    assert len(out(jobs / "a").split()) <= 3
+
+
+def test_no_capabilities(sandbox: LocalExecutor, jobs: Path) -> None:
+    run(sandbox, jobs / "a", "grep", "-E", "^(CapEff|CapPrm|CapBnd|NoNewPrivs)", "/proc/self/status")
+    seen = dict(line.split() for line in out(jobs / "a").splitlines())
+    assert seen == {"CapPrm:": "0" * 16, "CapEff:": "0" * 16, "CapBnd:": "0" * 16, "NoNewPrivs:": "1"}
+
+
+def test_network_only_on_request(sandbox: LocalExecutor, jobs: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        program = f"import socket; socket.create_connection(('127.0.0.1', {port}), 2)"
+        assert run(sandbox, jobs / "a", "python", "-c", program).outcome.exit_code == 1
+        assert run(sandbox, jobs / "b", "python", "-c", program, network=True).outcome.exit_code == 0
+
+
+def test_inputs_are_plain_read_only_files_at_their_targets(sandbox: LocalExecutor, jobs: Path, blob: Path) -> None:
+    directory = jobs / "a"
+    target = f"{directory}/inputs/1/in put.txt"
+    script = f"cat '{target}'; readlink -f '{target}'; ls {directory}/inputs/1; echo x >'{target}' || rm -f '{target}'"
+    run(
+        sandbox,
+        directory,
+        *("sh", "-c", script),
+        mounts=(Mount(source=blob, target=target),),
+        literals=(Literal(target=f"{directory}/inputs/1/list", content=b"l"),),
+    )
+    assert out(directory) == f"content\n{target}\nin put.txt\nlist\n"
+    assert blob.read_bytes() == b"content\n"
+
+
+def test_files_in_the_working_directory(sandbox: LocalExecutor, jobs: Path, blob: Path) -> None:
+    directory = jobs / "a"
+    mounts = (
+        Mount(source=blob, target=f"{directory}/work/linked"),
+        Mount(source=blob, target=f"{directory}/work/mine", writable=True),
+    )
+    literal = Literal(target=f"{directory}/work/go", content=b"#!/bin/sh\ncat linked mine\n", executable=True)
+    script = "./go; echo more >>mine; echo more >>linked"
+    report = run(sandbox, directory, "sh", "-c", script, mounts=mounts, literals=(literal,))
+    assert report.outcome.exit_code == 2
+    assert out(directory) == "content\ncontent\n"
+    assert (directory / "work" / "linked").readlink() == blob
+    assert (directory / "work" / "mine").read_text() == "content\nmore\n"
+    assert blob.read_bytes() == b"content\n"
+
+
+def test_a_directory_of_inputs(sandbox: LocalExecutor, jobs: Path, blob: Path) -> None:
+    folder = f"{jobs}/a/inputs/1/folder"
+    things = {
+        "mounts": (Mount(source=blob, target=f"{folder}/x"), Mount(source=blob.parent, target=f"{folder}/whole")),
+        "literals": (Literal(target=folder, content=None), Literal(target=f"{folder}/empty", content=None)),
+    }
+    run(sandbox, jobs / "a", "find", folder, "-type", "f", **things)
+    assert sorted(out(jobs / "a").split()) == [f"{folder}/whole/0123abcd", f"{folder}/whole/other", f"{folder}/x"]
+
+
+def test_stdin_from_an_input(sandbox: LocalExecutor, jobs: Path, blob: Path) -> None:
+    target = f"{jobs}/a/inputs/1/x"
+    run(sandbox, jobs / "a", "cat", stdin=target, mounts=(Mount(source=blob, target=target),))
+    assert out(jobs / "a") == "content\n"
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "{work}/../secret", "{work}/link/secret"])
+def test_stdin_reaches_nothing_else(sandbox: LocalExecutor, jobs: Path, path: str) -> None:
+    path = path.format(work=jobs / "a" / "work")
+    outcome = run(sandbox, jobs / "a", "cat", stdin=path).outcome
+    assert outcome.reason in {Reason.BAD_INPUT, Reason.NOT_STARTED}
+    assert not (jobs / "a" / "exit_code").exists()
+
+
+def test_stdout_does_not_write_through_a_staged_input(sandbox: LocalExecutor, jobs: Path, blob: Path) -> None:
+    mounts = (Mount(source=blob, target=f"{jobs}/a/work/out"),)
+    run(sandbox, jobs / "a", "echo", "evil", mounts=mounts, stdout="out")
+    assert blob.read_bytes() == b"content\n"
+    assert (jobs / "a" / "work" / "out").read_text() == "evil\n"
+
+
+def test_a_working_directory_of_another_name(sandbox: LocalExecutor, jobs: Path) -> None:
+    run(sandbox, jobs / "a", "sh", "-c", "pwd; touch here", work="/var/spool/cwl")
+    assert out(jobs / "a") == "/var/spool/cwl\n"
+    assert (jobs / "a" / "work" / "here").exists()
+
+
+def test_a_command_that_the_sandbox_does_not_show(
+    opened: Callable[[Containers], LocalExecutor], jobs: Path, tmp_path: Path
+) -> None:
+    tool = tmp_path / "bin" / "mytool"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\necho mine\n")
+    tool.chmod(0o755)
+    path = f"{tool.parent}:{default_path()}"
+    hidden = opened(Containers.detect("bubblewrap", path=path))
+    assert run(hidden, jobs / "a", "mytool").outcome.reason is Reason.COMMAND_NOT_FOUND
+    shown = opened(Containers.detect("bubblewrap", path=path, read_only=[tool.parent]))
+    assert run(shown, jobs / "b", "mytool").outcome.exit_code == 0
+    missing = run(shown, jobs / "c", "/usr/bin/env", "no-such-command").outcome
+    assert (missing.reason, missing.exit_code) == (Reason.SUCCEEDED, 127)
+    bad = Literal(target=f"{jobs}/d/work/bad", content=b"#!/no/such/interpreter\n", executable=True)
+    outcome = run(shown, jobs / "d", "./bad", literals=(bad,)).outcome
+    assert outcome.reason is Reason.COMMAND_NOT_FOUND
+    assert "./bad" in outcome.message
+
+
+def test_daemons_end_with_the_tool(sandbox: LocalExecutor, jobs: Path) -> None:
+    script = "(env -i setsid sleep 81 </dev/null >/dev/null 2>&1 &); sleep 0.1; exit 3"
+    assert run(sandbox, jobs / "a", "sh", "-c", script).outcome.exit_code == 3
+    assert _sleepers(jobs / "a") == []
+
+
+@pytest.mark.parametrize("how", ["cancel", "kill the wrapper"])
+def test_the_whole_sandbox_ends(sandbox: LocalExecutor, jobs: Path, how: str) -> None:
+    directory = jobs / "a"
+    sandbox.submit(
+        submission(directory, "sh", "-c", "touch started; (env -i setsid sleep 82 &); trap '' TERM; sleep 82")
+    )
+    deadline = time.monotonic() + 10
+    while not (directory / "work" / "started").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    if how == "cancel":
+        sandbox.cancel("a")
+    else:
+        os.kill(int((directory / "pid").read_text()), 9)
+    expected = Reason.CANCELLED if how == "cancel" else Reason.LOST
+    assert wait(sandbox, ["a"], 5.0)["a"].outcome.reason is expected
+    found = subprocess.run(["pgrep", "-fx", "sleep 82"], capture_output=True, text=True, check=False).stdout
+    assert found == ""
+
+
+def test_detection_is_real() -> None:
+    assert not Bubblewrap(default_path(), program="no-such-bwrap").works()
+    assert not Bubblewrap(default_path(), program="false").works()
+
+
+def test_unknown_choices_are_refused() -> None:
+    with pytest.raises(UnavailableError, match="apptainer"):
+        Containers.detect("apptainer")
+
+
+def test_warnings_say_what_is_not_protected(containers: Containers) -> None:
+    assert len(containers.warnings) == 1
+    assert len(Containers.detect("none").warnings) == 2
