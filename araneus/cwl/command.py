@@ -72,11 +72,12 @@ def prepare(
     evaluator: Evaluator,
     *,
     locate: Locate = local_path,
+    discover: bool = True,
 ) -> Invocation:
     """The invocation of a tool. ``inputs`` are complete (see `cwl.inputs`), and their files have locations.
 
-    The same arguments give the same invocation, so that a restarted scheduler can build it anew. Raises `InputError`,
-    `ExpressionError` and `UnsupportedError`.
+    ``discover``: see `cwl.ready.ready_inputs`. The same arguments give the same invocation, so that a restarted
+    scheduler can build it anew. Raises `InputError`, `ExpressionError` and `UnsupportedError`.
     """
     if (tool.requirements.get("InplaceUpdateRequirement") or {}).get("inplaceUpdate"):
         raise UnsupportedError(
@@ -85,7 +86,7 @@ def prepare(
     container = tool.requirement("DockerRequirement")
     work = _work_directory(tool, layout)
     runtime = runtime_for(resources, work=work, temporary=layout.temporary)
-    ready = ready_inputs(tool, inputs, evaluator, locate)
+    ready = ready_inputs(tool, inputs, evaluator, locate, discover=discover)
     stage = Stage(layout.inputs)
     placed = {port: stage.place_inputs(value, f"inputs/{port}") for port, value in ready.items()}
     seen = fill_work_directory(tool, stage, seen_inputs(tool, placed), runtime, evaluator)

@@ -9,9 +9,8 @@ from araneus.cwl.errors import ExpressionError, OutputError, Problem
 from araneus.cwl.expressions import Evaluator
 from araneus.cwl.files import Locate, local_path
 from araneus.cwl.process import ExpressionTool
-from araneus.cwl.ready import ready_inputs, seen_inputs
+from araneus.cwl.ready import output_problems, ready_inputs, seen_inputs
 from araneus.cwl.staging import Stage
-from araneus.cwl.types import matches
 from araneus.model.values import FileValue, Value, map_file_values
 
 _INPUTS = "/inputs"
@@ -19,13 +18,18 @@ _INPUTS = "/inputs"
 
 
 def run_expression(
-    tool: ExpressionTool, inputs: Mapping[str, Value], evaluator: Evaluator, *, locate: Locate = local_path
+    tool: ExpressionTool,
+    inputs: Mapping[str, Value],
+    evaluator: Evaluator,
+    *,
+    locate: Locate = local_path,
+    discover: bool = True,
 ) -> dict[str, Value]:
     """The outputs of an expression tool. File values in them are inputs or literals.
 
     Raises `InputError`, `ExpressionError`, and `OutputError` when the result does not fit the outputs.
     """
-    ready = ready_inputs(tool, inputs, evaluator, locate)
+    ready = ready_inputs(tool, inputs, evaluator, locate, discover=discover)
     stage = Stage(_INPUTS)
     placed = {port: stage.place_inputs(value, f"inputs/{port}") for port, value in ready.items()}
     result = evaluator.evaluate(tool.expression, inputs=seen_inputs(tool, placed), runtime={}, where="expression")
@@ -37,7 +41,7 @@ def run_expression(
     problems = [
         Problem(f"outputs/{port.id}{problem.where}", problem.what)
         for port in tool.outputs
-        for problem in matches(port.type, outputs[port.id])
+        for problem in output_problems(port.type, outputs[port.id])
     ]
     if problems:
         raise OutputError(*problems)

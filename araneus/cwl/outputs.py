@@ -18,7 +18,7 @@ from araneus.cwl.expressions import Evaluator
 from araneus.cwl.files import Locate, check_basename, contents, is_literal, local_path, split_name, trimmed
 from araneus.cwl.process import CommandLineTool, Listing, OutputBinding, OutputPort
 from araneus.cwl.produced import WorkTree
-from araneus.cwl.ready import listing_level
+from araneus.cwl.ready import listing_level, output_problems
 from araneus.cwl.secondary import SecondaryRules, with_secondary
 from araneus.cwl.types import (
     DIRECTORY,
@@ -28,7 +28,6 @@ from araneus.cwl.types import (
     RecordType,
     Type,
     is_optional,
-    matches,
     options,
 )
 from araneus.model.values import FileValue, Value, is_file_value, map_file_values
@@ -70,9 +69,11 @@ def collect(
             raise
         except OutputError as error:
             raise OutputError(*(_at_port(problem, port) for problem in error.problems)) from None
-        if value is None and not is_optional(port.type) and matches(port.type, None):
+        if value is None and output_problems(port.type, None):
             raise _missing(port, document is not None, collector.globs(port), tree)
-        problems += (Problem(f"outputs/{port.id}{found.where}", found.what) for found in matches(port.type, value))
+        problems += (
+            Problem(f"outputs/{port.id}{found.where}", found.what) for found in output_problems(port.type, value)
+        )
         outputs[port.id] = value
     if problems:
         raise OutputError(*problems)

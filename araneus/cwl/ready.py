@@ -16,7 +16,7 @@ from araneus.cwl.expressions import Evaluator
 from araneus.cwl.files import Locate, contents, described, is_literal, listed, literal_contents, split_name, trimmed
 from araneus.cwl.process import InputPort, Listing, Process, SecondaryFile
 from araneus.cwl.secondary import SecondaryRules, with_secondary
-from araneus.cwl.types import ArrayType, RecordField, RecordType, Type, matches, options
+from araneus.cwl.types import ANY, ArrayType, RecordField, RecordType, Type, matches, options
 from araneus.model.file import Location
 from araneus.model.values import FileValue, Value, is_file_value, map_file_values
 
@@ -29,6 +29,7 @@ class _Rules:
     format: Value = None
     load_contents: bool = False
     listing: Listing = Listing.NONE
+    discover: bool = True
     where: str = ""
 
 
@@ -41,15 +42,21 @@ def described_inputs(inputs: Mapping[str, Value], locate: Locate) -> dict[str, V
 
 
 def ready_inputs(
-    process: Process, inputs: Mapping[str, Value], evaluator: Evaluator, locate: Locate
+    process: Process, inputs: Mapping[str, Value], evaluator: Evaluator, locate: Locate, *, discover: bool = True
 ) -> dict[str, Value]:
-    """The inputs with everything attached that ports ask for. Raises `InputError` or `ExpressionError`."""
+    """The inputs with everything attached that ports ask for. Raises `InputError` or `ExpressionError`.
+
+    With ``discover`` secondary files that were not given are looked for beside their primary file, as is always done
+    for defaults; without it they must have been given.
+    """
     known = described_inputs(inputs, locate)
     reader = _Reader(process, known, evaluator, locate)
     ready = dict(known)
     for port in process.inputs:
         if isinstance(known.get(port.id), dict | list):
-            ready[port.id] = reader.value(port.type, known[port.id], _port_rules(process, port))
+            found = discover or inputs[port.id] == port.default
+            rules = replace(_port_rules(process, port), discover=found)
+            ready[port.id] = reader.value(port.type, known[port.id], rules)
     return ready
 
 
@@ -118,14 +125,14 @@ class _Reader:
         if rules.format is not None:
             self._check_format(value, rules)
         if rules.secondary:
-            value = with_secondary(value, self._secondary_rules(rules), self._beside)
+            value = with_secondary(value, self._secondary_rules(rules), self._beside if rules.discover else _nothing)
         if rules.load_contents:
             value = {**value, "contents": self._contents(value, rules)}
         return value
 
     def _directory(self, value: FileValue, rules: _Rules) -> FileValue:
         if rules.secondary:
-            value = with_secondary(value, self._secondary_rules(rules), self._beside)
+            value = with_secondary(value, self._secondary_rules(rules), self._beside if rules.discover else _nothing)
         return listed(value, rules.listing, self._locate, rules.where)
 
     def _contents(self, value: FileValue, rules: _Rules) -> str:
@@ -165,7 +172,12 @@ class _Reader:
 
 def _field_rules(own: _Rules, outer: _Rules) -> _Rules:
     """A field's own rules; what the port around it says of listings holds where the field is silent."""
-    return own if own.listing is not Listing.NONE else replace(own, listing=outer.listing)
+    listing = own.listing if own.listing is not Listing.NONE else outer.listing
+    return replace(own, listing=listing, discover=outer.discover)
+
+
+def _nothing(_primary: FileValue, _name: str) -> None:
+    return None
 
 
 def _record(kind: Type, value: dict[str, Any]) -> RecordType | None:
@@ -173,6 +185,11 @@ def _record(kind: Type, value: dict[str, Any]) -> RecordType | None:
     if len(records) > 1:
         return next((record for record in records if not matches(record, value)), None)
     return records[0] if records else None
+
+
+def output_problems(kind: Type, value: Value) -> list[Problem]:
+    """What keeps a value from being an output of this type. ``Any`` may be null here: the suites rely on it."""
+    return [] if value is None and ANY in options(kind) else matches(kind, value)
 
 
 def beside(location: Location, name: str, locate: Locate) -> FileValue | None:

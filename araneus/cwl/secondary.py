@@ -6,11 +6,13 @@ Source: CWL v1.2 CommandLineTool, "SecondaryFileSchema".
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from araneus.cwl.errors import CWLError, Problem
 from araneus.cwl.expressions import Evaluator
 from araneus.cwl.files import check_basename
 from araneus.cwl.process import SecondaryFile
+from araneus.cwl.templates import has_expression
 from araneus.model.values import FileValue, Value, is_file_value
 
 
@@ -45,35 +47,38 @@ def with_secondary(primary: FileValue, rules: SecondaryRules, beside: Beside) ->
     present = {item["basename"]: item for item in primary.get("secondaryFiles") or []}
     for pattern in rules.patterns:
         for wanted in _wanted(primary, pattern, rules):
-            if not isinstance(wanted, str):
-                present.setdefault(wanted["basename"], wanted)
-                continue
-            name = check_basename(wanted, rules.where, rules.error)
+            name = check_basename(wanted["basename"], rules.where, rules.error)
             if name in present:
                 continue
-            found = beside(primary, name)
+            found = wanted if "location" in wanted else beside(primary, _name_beside(wanted, rules))
             if found is not None:
-                present[name] = found
+                present[name] = {**found, "basename": name}
             elif _required(primary, pattern, rules):
                 message = f"secondary file {name!r} of {primary['basename']!r} is missing (pattern {pattern.pattern!r})"
                 raise rules.error(Problem(rules.where, message))
     return {**primary, "secondaryFiles": list(present.values())} if present else primary
 
 
-def _wanted(primary: FileValue, pattern: SecondaryFile, rules: SecondaryRules) -> Iterator[str | FileValue]:
+def _name_beside(wanted: FileValue, rules: SecondaryRules) -> str:
+    path = wanted.get("path", wanted["basename"])
+    return check_basename(str(path).rsplit("/", 1)[-1], rules.where, rules.error)
+
+
+def _wanted(primary: FileValue, pattern: SecondaryFile, rules: SecondaryRules) -> Iterator[FileValue]:
+    """What a pattern asks for: a basename, with the location or the path that an expression gave."""
     text = pattern.pattern
-    if "$(" not in text and "${" not in text:
-        yield secondary_name(primary["basename"], text)
+    if not has_expression(text):
+        yield {"basename": secondary_name(primary["basename"], text)}
         return
     result = rules.evaluator.evaluate(
         text, inputs=rules.inputs, self_=primary, runtime=rules.runtime, where=f"{rules.where}/secondaryFiles"
     )
     for item in result if isinstance(result, list) else [result]:
         if isinstance(item, str):
-            yield item.rsplit("/", 1)[-1]
-        elif is_file_value(item) and "location" in item:
-            name = item.get("basename") or str(item["location"]).rsplit("/", 1)[-1]
-            yield {**item, "basename": check_basename(name, rules.where, rules.error)}
+            yield {"basename": item.rsplit("/", 1)[-1]}
+        elif is_file_value(item) and ("location" in item or "path" in item):
+            place = str(item.get("location") or item["path"])
+            yield {**item, "basename": item.get("basename") or unquote(place.rsplit("/", 1)[-1])}
         elif item is not None:
             raise rules.error(Problem(rules.where, f"secondaryFiles {text[:60]!r} gave neither a name nor a File"))
 
