@@ -6,8 +6,10 @@ in 60 s.
 
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,43 +18,78 @@ from araneus.executors.containers import Containers
 from araneus.executors.local import LocalExecutor
 from tests.conformance.suites import MANIFESTS, SUITES, ConformanceTest, needs_container, read_suite, run_test
 
+THREADS = 4
+"""Several tests wait for a time limit; the others go on meanwhile."""
 
-def outcome(test: ConformanceTest, executor: LocalExecutor, javascript: JavaScript) -> tuple[str, str]:
-    """``passed``, ``container`` (not run for want of an engine) or ``failed``, and why."""
-    if needs_container(test):
-        return "container", ""
-    with tempfile.TemporaryDirectory(prefix="conformance-") as directory:
-        try:
-            run_test(test, executor=executor, javascript=javascript, directory=Path(directory).resolve())
-        except Exception as error:
-            return "failed", f"{type(error).__name__}: {error}"
-    return "passed", ""
+
+class Runner:
+    """Runs tests in threads of one warm process, each with an executor of its own."""
+
+    def __init__(self, containers: Containers, javascript: JavaScript) -> None:
+        self._containers = containers
+        self._javascript = javascript
+        self._local = threading.local()
+
+    def __call__(self, test: ConformanceTest) -> tuple[ConformanceTest, str, str, float]:
+        """``passed``, ``container`` (not run for want of an engine) or ``failed``, why, and seconds."""
+        start = time.perf_counter()
+        result, why = self._outcome(test)
+        return test, result, why, time.perf_counter() - start
+
+    def _outcome(self, test: ConformanceTest) -> tuple[str, str]:
+        if needs_container(test):
+            return "container", ""
+        with tempfile.TemporaryDirectory(prefix="conformance-") as directory:
+            try:
+                run_test(
+                    test,
+                    executor=self._executor(),
+                    javascript=self._javascript,
+                    directory=Path(directory).resolve(),
+                )
+            except Exception as error:
+                return "failed", f"{type(error).__name__}: {error}"
+        return "passed", ""
+
+    def _executor(self) -> LocalExecutor:
+        if not hasattr(self._local, "executor"):
+            self._local.executor = LocalExecutor(
+                cores=64, memory=1024 * 1024, containers=self._containers, clock=lambda: datetime.now(UTC)
+            )
+        executor: LocalExecutor = self._local.executor
+        return executor
+
+
+def run_suite(suite: str, runner: Runner, pool: Executor, *, show: bool) -> None:
+    """Run one suite and print its figures."""
+    counts: Counter[str] = Counter()
+    slow: list[tuple[float, str]] = []
+    start = time.perf_counter()
+    for test, result, why, seconds in pool.map(runner, read_suite(suite)):
+        counts[result] += 1
+        slow.append((seconds, test.id))
+        if result == "failed":
+            print(f"  {suite} {test.id}: {why[:600] if show else why[:120]!r}")
+    wall = time.perf_counter() - start
+    print(
+        f"{suite}: {counts['passed']} of {counts.total()} pass, {counts['failed']} fail,"
+        f" {counts['container']} need a container; {wall:.1f} s"
+    )
+    if show:
+        print("  slowest:", ", ".join(f"{name} {spent:.1f} s" for spent, name in sorted(slow)[:-9:-1]))
 
 
 def main() -> int:
     """Run the suites that are named, or all."""
-    show = "--show" in sys.argv
-    chosen = [argument for argument in sys.argv[1:] if argument in MANIFESTS] or list(MANIFESTS)
     if not SUITES.is_dir():
         print(f"the conformance suites are not in {SUITES}")
         return 1
+    chosen = [argument for argument in sys.argv[1:] if argument in MANIFESTS] or list(MANIFESTS)
     containers = Containers(bare=Containers.detect("auto").bare)
-    executor = LocalExecutor(cores=64, memory=1024 * 1024, containers=containers, clock=lambda: datetime.now(UTC))
-    with JavaScript() as javascript:
+    print(f"tools run in: {containers.bare.name}; {THREADS} tests at a time")
+    with JavaScript(workers=2) as javascript, ThreadPoolExecutor(THREADS) as pool:
         for suite in chosen:
-            counts: Counter[str] = Counter()
-            start = time.perf_counter()
-            for test in read_suite(suite):
-                result, why = outcome(test, executor, javascript)
-                counts[result] += 1
-                if result == "failed":
-                    print(f"  {suite} {test.id}: {why[:600] if show else why[:120]!r}")
-            seconds = time.perf_counter() - start
-            print(
-                f"{suite}: {counts['passed']} of {counts.total()} pass, {counts['failed']} fail,"
-                f" {counts['container']} need a container; {seconds:.1f} s ({containers.bare.name})"
-            )
-    executor.close()
+            run_suite(suite, Runner(containers, javascript), pool, show="--show" in sys.argv)
     return 0
 
 

@@ -19,6 +19,7 @@ from araneus.cwl.process import CommandLineTool, ExpressionTool, Process
 from araneus.engine.execution import Execution, ExecutionStatus, Failure, ReadyJob
 from araneus.executors.base import Ended, Executor, Fit
 from araneus.model.file import Location
+from araneus.model.ids import new_uuid
 from araneus.model.job import Outcome, Reason, Resources
 from araneus.model.values import Value
 from araneus.scheduler.contents import loader
@@ -173,7 +174,7 @@ class _Run:
 
     def _submit(self, job: ReadyJob, tool: CommandLineTool, needed: Resources, evaluator: Evaluator) -> None:
         self._attempts += 1
-        attempt = f"{self._directory.name}-{self._attempts}"
+        attempt = new_uuid()  # processes are found by it, so no other run on this machine may have the same
         directory = self._directory / str(self._attempts)
         invocation = prepare(tool, job.inputs, layout(directory), needed, evaluator, locate=locate)
         submitted = submission(
