@@ -26,7 +26,7 @@ from araneus.cwl.process import (
 )
 from araneus.cwl.references import join
 from araneus.cwl.requirements import Inherited
-from araneus.cwl.resolve import PROCESS_CLASSES, Document, Library
+from araneus.cwl.resolve import PROCESS_CLASSES, Document, Library, mappings
 from araneus.cwl.scope import PlacedDict, Report, Scope, minor_version, short
 from araneus.cwl.typedsl import TypeNames
 
@@ -44,6 +44,7 @@ _FIELDS: Final = {
     "Operation": _COMMON,
 }
 _ALL_FIELDS: Final = frozenset().union(*_FIELDS.values())
+_CONVERT: Final = "not supported yet; convert the app to CWL v1.0, v1.1 or v1.2"
 _OTHER_LANGUAGES: Final = {"nextflow": "Nextflow", "wdl": "WDL", "snakemake": "Snakemake"}
 
 
@@ -65,8 +66,10 @@ class Builder:
         node = self._library.select(document, fragment, scope)
         if node is None:
             return None
-        top = document.root if document.graph is not None else node
-        if "cwlVersion" not in top and "cwlVersion" not in node:
+        if document.root.get("cwlVersion") is None and node.get("cwlVersion") is None:
+            if any(_is_draft_2(each) for each in mappings(document.root)):
+                scope.unsupported(f"the app is of draft 2, {_CONVERT}")
+                return None
             scope.problem("is required: v1.0, v1.1 or v1.2", "cwlVersion")
         process = self.build(node, document, self._entered(document, scope), Inherited())
         return process if process is None or process.id else replace(process, id=name)
@@ -183,12 +186,16 @@ def foreign_language(node: Any, scope: Scope) -> bool:
     if minor_version(version) is not None:
         return False
     if version.startswith(("sbg:", "draft", "cwl:draft")) or re.match(r"v1\.[3-9]", version):
-        scope.unsupported(
-            f"cwlVersion {version[:40]!r} is not supported yet; convert the app to CWL v1.0, v1.1 or v1.2"
-        )
+        scope.unsupported(f"cwlVersion {version[:40]!r} is {_CONVERT}")
     else:
         scope.problem(f"must be v1.0, v1.1 or v1.2, not {version[:40]!r}", "cwlVersion")
     return True
+
+
+def _is_draft_2(node: Mapping[str, Any]) -> bool:
+    """Whether a mapping is one that only documents of draft 2 have; some of them name no version."""
+    kind = node.get("class")
+    return kind in ("Expression", "ExpressionEngineRequirement") or ("run" in node and "inputs" in node)
 
 
 def _narrowed(node: Mapping[str, Any], scope: Scope) -> Scope:

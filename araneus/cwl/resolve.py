@@ -56,8 +56,10 @@ class Document:
                 return self._by_id[name]
         if not self._embedded_read:
             self._embedded_read = True
-            for node in _embedded(self.root):
-                self._note(node)
+            for node in mappings(self.root):
+                kind = node.get("class")
+                if isinstance(kind, str) and kind in PROCESS_CLASSES:
+                    self._note(node)
             return self.find(reference)
         return None
 
@@ -72,14 +74,13 @@ def _beside(name: str) -> str:
     return short(name) if "://" in name and "#" not in name else name
 
 
-def _embedded(root: Any) -> Iterator[Mapping[str, Any]]:
+def mappings(root: Any) -> Iterator[Mapping[str, Any]]:
+    """Every mapping in a tree."""
     pending = [root]
     while pending:
         node = pending.pop()
         if isinstance(node, dict):
-            kind = node.get("class")
-            if isinstance(kind, str) and kind in PROCESS_CLASSES:
-                yield node
+            yield node
             pending.extend(node.values())
         elif isinstance(node, list):
             pending.extend(node)

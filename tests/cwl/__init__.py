@@ -1,0 +1,1 @@
+"""Tests of the language: loading, types, expressions, command lines, outputs."""
