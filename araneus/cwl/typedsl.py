@@ -32,6 +32,8 @@ MAX_SUFFIXES: Final = 20
 PRIMITIVES: Final = frozenset(
     {"null", "boolean", "int", "long", "float", "double", "string", "File", "Directory", "Any"}
 )
+_UNTYPED: Final = ["null", "Any"]
+"""A field without a type may be anything: converters of the platform leave out types that were null."""
 _SCHEMA_FIELDS: Final = frozenset({"type", "name", "label", "doc", "inputBinding", "outputBinding", "id"})
 _FIELD_FIELDS: Final = frozenset(
     {
@@ -225,12 +227,10 @@ def _record_fields(node: Mapping[str, Any], scope: Scope, names: TypeNames, dept
     built: list[RecordField] = []
     for name, entry, inner in fields.entries(scope, node, "fields", "name", "type"):
         fields.known_fields(inner, entry, _FIELD_FIELDS)
-        if entry.get("type") is None:
-            inner.problem("is required", "type")
         built.append(
             RecordField(
                 name=short(name),
-                type=_build(entry.get("type", "Any"), inner.at("type", entry.get("type")), names, depth + 1),
+                type=_build(entry.get("type", _UNTYPED), inner.at("type", entry.get("type")), names, depth + 1),
                 binding=bindings.binding(entry, inner),
                 output_binding=bindings.output_binding(entry, inner),
                 secondary_files=bindings.secondary_files(entry, inner),

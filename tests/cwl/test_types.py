@@ -235,6 +235,7 @@ def test_types_that_grow_out_of_hand_are_compared_in_bounded_time() -> None:
         ({"type": "array", "items": "string[]"}, "string[][]"),
         ({"type": "enum", "symbols": ["#main/port/a", "b/c"]}, "one of a, b/c"),
         ({"type": "record", "name": "#main/pair", "fields": {"x": "int"}}, "record pair"),
+        ({"type": "record", "fields": [{"name": "x"}]}, "record"),
         ({"type": "string"}, "string"),
         ("https://w3id.org/cwl/cwl#Directory", "Directory"),
     ],
@@ -258,7 +259,7 @@ def test_types_of_documents(node: Any, words: str) -> None:
         {"type": "array", "items": None, "x": 1},
         {"type": "enum", "symbols": []},
         {"type": "map"},
-        {"type": "record", "fields": [{"name": "x"}]},
+        {"type": "record", "fields": [{"type": "int"}]},
         {"type": "record", "fields": [{"name": "x", "type": "int"}, {"name": "x", "type": "int"}]},
     ],
 )
