@@ -68,11 +68,11 @@ def tool_path(environ_path: str) -> str:
 def readable(path: str) -> list[Path]:
     """What a closed-off tool must see of the machine to run the programs on this PATH.
 
-    The directories themselves, and the whole of an environment (venv, conda) whose ``bin`` is among them.
+    The directories themselves, and the whole of an environment (venv, conda, pyenv) whose programs are among them.
     """
     found = []
     for entry in map(Path, path.split(os.pathsep)):
-        whole = any((entry.parent / mark).exists() for mark in ("pyvenv.cfg", "conda-meta"))
+        whole = entry.name == "shims" or any((entry.parent / mark).exists() for mark in ("pyvenv.cfg", "conda-meta"))
         found.append(entry.parent if whole else entry)
     return [place for place in found if len(place.parts) > 2]
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import sevenbridges
+import yaml
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -62,7 +63,9 @@ def _run(*command: str, seconds: float) -> int:
 @contextlib.contextmanager
 def server(data: Path) -> Iterator[dict[str, str]]:
     """A running Araneus on this data directory; yields the endpoint and the token of its credentials file."""
-    environment = {**os.environ, **container_setting()}
+    # The tools' pysam is in this environment; without an image they run with this `python`.
+    own = {"ARANEUS__JOBS__PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"])}
+    environment = {**os.environ, **own, **container_setting()}
     credentials = data / "credentials"
     before = credentials.stat().st_mtime_ns if credentials.exists() else 0
     command = [sys.executable, "-m", "araneus", "up", "--data", str(data), "--port", "0", "--quiet"]
@@ -107,12 +110,12 @@ def prepare(api: Any) -> tuple[Any, Any, dict[str, Any]]:
         api.files.upload(str(path), project=project.id, overwrite=True)
         console.print(f"  uploaded {name} ({path.stat().st_size:,} bytes)")
     app_id = f"{project.id}/{APP}"
-    document = (HERE / "somatic.cwl").read_text()
+    document = yaml.safe_load((HERE / "somatic.cwl").read_text())
     try:
         revision = api.apps.get(app_id).revision + 1
-        app = api.apps.create_revision(app_id, revision, raw=document, raw_format="yaml")
+        app = api.apps.create_revision(app_id, revision, document)
     except sevenbridges.errors.NotFound:
-        app = api.apps.install_app(app_id, raw=document, raw_format="yaml")
+        app = api.apps.install_app(app_id, document)
     console.print(f"App [bold]{app.id}[/bold], revision {app.revision}")
     named = {found.name: found for found in api.files.query(project=project.id).all()}
     inputs = {
@@ -144,12 +147,15 @@ def follow(task: Any) -> None:
 
 def show_jobs(task: Any) -> None:
     """The execution details: one line a job."""
-    table = Table(title="Execution details", title_justify="left")
-    for heading in ("job", "status", "seconds", "command line"):
-        table.add_column(heading, overflow="ellipsis", no_wrap=True)
+    table = Table(title="Execution details", title_justify="left", expand=True)
+    for heading in ("job", "status", "seconds"):
+        table.add_column(heading, no_wrap=True, min_width=len(heading))
+    table.add_column("command line", no_wrap=True, ratio=1)
     for job in task.get_execution_details().jobs:
         seconds = f"{(job.end_time - job.start_time).total_seconds():.2f}" if job.end_time and job.start_time else ""
-        table.add_row(job.name, job.status, seconds, job.command_line or "")
+        # Staged paths are long: the names at their ends say enough.
+        words = [word.rpartition("/")[2] for word in (job.command_line or "").split()]
+        table.add_row(job.name, job.status, seconds, " ".join(words))
     console.print(table)
 
 
@@ -215,8 +221,11 @@ def main() -> int:
         f"  credentials   the token, in the form of ~/.sevenbridges/credentials\n"
         f"  storage, jobs the files, and the working directory and logs of each job\n"
         "What to try next:\n"
-        f"  .venv/bin/araneus up --data {data.name}     start it again, then use your own scripts with what it prints\n"
-        "  .venv/bin/araneus cwl --help           run a CWL document without a server"
+        f"  .venv/bin/araneus up --data {data.name}\n"
+        "      start it again, and use your own scripts with the two lines that it prints\n"
+        "  .venv/bin/araneus cwl --help\n"
+        "      run a CWL document without a server",
+        soft_wrap=True,
     )
     return 0 if passed and all(agree) else 1
 
