@@ -15,6 +15,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from araneus.executors.base import Image, Submission
 from araneus.executors.enclosure import Launch
@@ -29,6 +30,7 @@ _MAX_PROCESSES = 4096
 _CLIENT_VARIABLES = (
     "PATH",
     "HOME",
+    "DOCKER_BUILDKIT",
     "DOCKER_HOST",
     "DOCKER_CONFIG",
     "DOCKER_CONTEXT",
@@ -43,12 +45,13 @@ _BUILT = "araneus-built"
 
 
 class CommandLineEngine:
-    """docker or podman. ``rewrite`` replaces a prefix of an image's name by another: the longest that fits."""
+    """docker or podman: ``program`` is its name or path. ``rewrite`` replaces a prefix of an image's name by another,
+    the longest that fits. The engine runs on this machine: it sees the same paths."""
 
     encloses = True
 
     def __init__(self, program: str, rewrite: Mapping[str, str], environ: Mapping[str, str] | None = None) -> None:
-        self.name = program
+        self.name = Path(program).name
         self._rewrite = dict(rewrite)
         variables = os.environ if environ is None else environ
         self._environment = {name: variables[name] for name in _CLIENT_VARIABLES if name in variables}
@@ -135,7 +138,11 @@ class CommandLineEngine:
 
     def _fetch(self, image: Image, progress: Callable[[str], None]) -> str:
         reference = self._reference(image)
-        if self._call("image", "inspect", reference, timeout=60).returncode == 0:
+        try:
+            there = self._call("image", "inspect", reference, timeout=60).returncode == 0
+        except (OSError, subprocess.TimeoutExpired) as problem:
+            raise _unavailable(reference, str(problem)) from problem
+        if there:
             return reference
         progress(f"fetching the image {reference}")
         if image.load:

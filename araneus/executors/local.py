@@ -258,6 +258,9 @@ class LocalExecutor:
         active.kill_at = time.monotonic() + self._grace
         self._watch.at(active.kill_at)
         processes.ask_to_end(active.suspect, keep=active.pid)
+        self._end_container(active)
+
+    def _end_container(self, active: _Active) -> None:
         engine = self._containers.engine
         if engine is not None and active.enclosure is engine:
             self._fetcher.end(active.attempt, engine)
@@ -267,6 +270,7 @@ class LocalExecutor:
         finding = jobdir.read_files(active.directory, alive=False)
         if active.stop is not None or finding.trace is not Trace.ENDED:
             processes.end([active.suspect])
+            self._end_container(active)
         status = processes.reap(active.pid) if active.child and active.pid is not None else None
         if active.child and active.pid is not None and processes.group_exists(active.pid):
             processes.end([active.suspect])

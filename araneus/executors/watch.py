@@ -69,7 +69,9 @@ class Watch:
         self._alarm.at(moment)
 
     def close(self) -> None:
-        """Let go of all descriptors. What was watched goes on running."""
+        """Let go of all descriptors. What was watched goes on running. Closing again does nothing."""
+        if self._writer < 0:
+            return
         self._alarm.close()
         for descriptor in self._by_descriptor:
             os.close(descriptor)

@@ -73,6 +73,13 @@ class ExecutorContract:
         "count long": ("sh", "-c", "echo x >>started; sleep 60"),
     }
 
+    EXTRA: ClassVar[Mapping[str, Any]] = {}
+    """Fields that every submission gets: an image, say."""
+
+    def submission(self, directory: Path, command: str, **changes: Any) -> Submission:
+        """A submission of one of the commands."""
+        return submission(directory, *self.COMMANDS[command], **{**self.EXTRA, **changes})
+
     def starts(self, directory: Path) -> int:
         """How often the tool of a "count" command was started."""
         file = directory / "work" / "started"
@@ -91,7 +98,7 @@ class ExecutorContract:
         return start()
 
     def test_success_is_reported_once(self, executor: Executor, jobs: Path) -> None:
-        executor.submit(submission(jobs / "a", *self.COMMANDS["succeed"]))
+        executor.submit(self.submission(jobs / "a", "succeed"))
         report = wait(executor, ["a"])["a"]
         assert report.outcome.reason is Reason.SUCCEEDED
         assert report.outcome.exit_code == 0
@@ -100,12 +107,12 @@ class ExecutorContract:
         quiet(executor)
 
     def test_an_exit_code_is_not_judged(self, executor: Executor, jobs: Path) -> None:
-        executor.submit(submission(jobs / "a", *self.COMMANDS["fail"]))
+        executor.submit(self.submission(jobs / "a", "fail"))
         outcome = wait(executor, ["a"])["a"].outcome
         assert (outcome.reason, outcome.exit_code) == (Reason.SUCCEEDED, 3)
 
     def test_a_missing_command_is_named(self, executor: Executor, jobs: Path) -> None:
-        executor.submit(submission(jobs / "a", *self.COMMANDS["missing"]))
+        executor.submit(self.submission(jobs / "a", "missing"))
         outcome = wait(executor, ["a"])["a"].outcome
         assert outcome.reason is Reason.COMMAND_NOT_FOUND
         assert self.COMMANDS["missing"][0] in outcome.message
@@ -114,7 +121,7 @@ class ExecutorContract:
         assert executor.fit(Resources(cores=2, memory=2048)) is Fit.NOW
         assert executor.fit(Resources(cores=2.5, memory=1)) is Fit.NEVER
         assert executor.fit(Resources(cores=1, memory=2049)) is Fit.NEVER
-        executor.submit(submission(jobs / "a", *self.COMMANDS["succeed"], resources=Resources(cores=1.5, memory=100)))
+        executor.submit(self.submission(jobs / "a", "succeed", resources=Resources(cores=1.5, memory=100)))
         assert executor.fit(Resources(cores=0.5, memory=1948)) is Fit.NOW
         assert executor.fit(Resources(cores=0.6, memory=1)) is Fit.LATER
         assert executor.fit(Resources(cores=0.1, memory=1949)) is Fit.LATER
@@ -122,13 +129,13 @@ class ExecutorContract:
         assert executor.fit(Resources(cores=2, memory=2048)) is Fit.NOW
 
     def test_what_cannot_start_gives_its_resources_back(self, executor: Executor, jobs: Path) -> None:
-        executor.submit(submission(jobs / "a", *self.COMMANDS["missing"], resources=Resources(cores=2, memory=2048)))
+        executor.submit(self.submission(jobs / "a", "missing", resources=Resources(cores=2, memory=2048)))
         wait(executor, ["a"])
         assert executor.fit(Resources(cores=2, memory=2048)) is Fit.NOW
 
     def test_submitting_twice_starts_once(self, executor: Executor, jobs: Path) -> None:
         for _ in range(3):
-            executor.submit(submission(jobs / "a", *self.COMMANDS["count"]))
+            executor.submit(self.submission(jobs / "a", "count"))
         wait(executor, ["a"])
         quiet(executor)
         assert self.starts(jobs / "a") == 1
@@ -136,15 +143,13 @@ class ExecutorContract:
     def test_several_attempts_end_in_any_order(self, executor: Executor, jobs: Path) -> None:
         names = [f"n{number}" for number in range(12)]
         for name in names:
-            executor.submit(
-                submission(jobs / name, *self.COMMANDS["succeed"], resources=Resources(cores=0.1, memory=1))
-            )
+            executor.submit(self.submission(jobs / name, "succeed", resources=Resources(cores=0.1, memory=1)))
         reports = wait(executor, names)
         assert {report.outcome.exit_code for report in reports.values()} == {0}
 
     def test_cancelling(self, executor: Executor, jobs: Path) -> None:
-        executor.submit(submission(jobs / "a", *self.COMMANDS["long"]))
-        executor.submit(submission(jobs / "b", *self.COMMANDS["long"]))
+        executor.submit(self.submission(jobs / "a", "long"))
+        executor.submit(self.submission(jobs / "b", "long"))
         executor.cancel("a")
         executor.cancel("a")
         assert wait(executor, ["a"], 5.0)["a"].outcome.reason is Reason.CANCELLED
@@ -154,13 +159,13 @@ class ExecutorContract:
 
     def test_cancelling_the_unknown_and_the_ended_does_nothing(self, executor: Executor, jobs: Path) -> None:
         executor.cancel("nobody")
-        executor.submit(submission(jobs / "a", *self.COMMANDS["succeed"]))
+        executor.submit(self.submission(jobs / "a", "succeed"))
         wait(executor, ["a"])
         executor.cancel("a")
         quiet(executor)
 
     def test_polling_never_blocks(self, executor: Executor, jobs: Path) -> None:
-        executor.submit(submission(jobs / "a", *self.COMMANDS["long"]))
+        executor.submit(self.submission(jobs / "a", "long"))
         began = time.monotonic()
         for _ in range(20):
             assert not executor.poll()
@@ -169,15 +174,15 @@ class ExecutorContract:
         wait(executor, ["a"])
 
     def test_a_time_limit(self, executor: Executor, jobs: Path) -> None:
-        executor.submit(submission(jobs / "a", *self.COMMANDS["long"], time_limit=0.2))
-        executor.submit(submission(jobs / "b", *self.COMMANDS["succeed"], time_limit=60.0))
+        executor.submit(self.submission(jobs / "a", "long", time_limit=0.2))
+        executor.submit(self.submission(jobs / "b", "succeed", time_limit=60.0))
         reports = wait(executor, ["a", "b"], 6.0)
         assert reports["a"].outcome.reason is Reason.TIME_LIMIT
         assert reports["b"].outcome.reason is Reason.SUCCEEDED
 
     def test_recovering_what_ended_meanwhile(self, start: Start, jobs: Path) -> None:
         first = start()
-        first.submit(submission(jobs / "a", *self.COMMANDS["fail"]))
+        first.submit(self.submission(jobs / "a", "fail"))
         wait(first, ["a"])
         second = start()
         assert second.recover({"a": jobs / "a"}) == {"a": Found.ENDED}
@@ -186,12 +191,18 @@ class ExecutorContract:
         quiet(second)
 
     def test_recovering_what_still_runs(self, start: Start, jobs: Path) -> None:
-        start().submit(submission(jobs / "a", *self.COMMANDS["count long"], resources=Resources(cores=2, memory=10)))
+        first = start()
+        first.submit(self.submission(jobs / "a", "count long", resources=Resources(cores=2, memory=10)))
+        deadline = time.monotonic() + PATIENCE
+        while not self.starts(jobs / "a"):
+            assert not first.poll()
+            assert time.monotonic() < deadline, "the tool was not started"
+            time.sleep(0.01)
         second = start()
         assert second.recover({"a": jobs / "a"}) == {"a": Found.RUNNING}
         assert second.recover({"a": jobs / "a"}) == {"a": Found.RUNNING}
         assert second.fit(SMALL) is Fit.LATER
-        second.submit(submission(jobs / "a", *self.COMMANDS["count long"]))
+        second.submit(self.submission(jobs / "a", "count long"))
         quiet(second)
         second.cancel("a")
         assert wait(second, ["a"], 5.0)["a"].outcome.reason is Reason.CANCELLED
@@ -204,15 +215,15 @@ class ExecutorContract:
         assert executor.recover(directories) == dict.fromkeys(directories, Found.UNKNOWN)
         quiet(executor)
         assert executor.fit(Resources(cores=2, memory=2048)) is Fit.NOW
-        executor.submit(submission(jobs / "made", *self.COMMANDS["count"]))
+        executor.submit(self.submission(jobs / "made", "count"))
         wait(executor, ["made"])
         assert self.starts(jobs / "made") == 1
 
     def test_submitting_again_after_a_crash_starts_at_most_once(self, start: Start, jobs: Path) -> None:
         first = start()
-        first.submit(submission(jobs / "a", *self.COMMANDS["count"]))
+        first.submit(self.submission(jobs / "a", "count"))
         wait(first, ["a"])
         second = start()
-        second.submit(submission(jobs / "a", *self.COMMANDS["count"]))
+        second.submit(self.submission(jobs / "a", "count"))
         assert wait(second, ["a"])["a"].outcome.exit_code == 0
         assert self.starts(jobs / "a") == 1
