@@ -54,7 +54,10 @@ class JavaScript:
         worker = self._take()
         kept: _Worker | None = None
         try:
-            if worker is None or not worker.alive():
+            if worker is not None and not worker.alive():
+                worker.kill()
+                worker = None
+            if worker is None:
                 worker = _Worker(self._time_limit, self._memory)
             answer = worker.ask(request, self._time_limit * 1.25)
             kept = worker
