@@ -50,12 +50,11 @@ def _destination(value: object) -> str:
 
 
 def _strategy(value: object) -> str:
-    strategy = value.lower() if isinstance(value, str) else value
-    if strategy in {None, ""}:
+    if value is None or value == "":
         return "clone"
-    if strategy not in STRATEGIES:
+    if not isinstance(value, str) or value.lower() not in STRATEGIES:
         raise Refusal(Fault.BAD_REQUEST, f"strategy must be one of {', '.join(STRATEGIES)}.")
-    return str(strategy)
+    return value.lower()
 
 
 def _new_name(value: object, default: str) -> str:

@@ -37,7 +37,10 @@ def read_document(body: Any) -> dict[str, Any]:
 
     Raises `Refusal` (400) for anything that is not an object with ``class`` (or a ``$graph``).
     """
-    if isinstance(body, str | bytes | bytearray):
+    if isinstance(body, bytes | str):
+        body = _parsed(body)
+    if isinstance(body, str):
+        # `sevenbridges-python` sends YAML as a JSON text.
         body = _parsed(body)
     if not isinstance(body, dict):
         raise _invalid(["the body must be a CWL document: an object with a class"])
@@ -46,12 +49,11 @@ def read_document(body: Any) -> dict[str, Any]:
     return body
 
 
-def _parsed(text: str | bytes | bytearray) -> Any:
-    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
-    if len(raw) > MAX_DOCUMENT:
+def _parsed(text: str | bytes) -> Any:
+    if len(text) > MAX_DOCUMENT:
         raise Refusal(Fault.TOO_LARGE, f"An app document may have at most {MAX_DOCUMENT // 1024**2} MiB.")
     try:
-        return parse_text(raw)
+        return parse_text(text)
     except (DocumentError, UnsupportedError) as error:
         raise _invalid([str(problem) for problem in error.problems]) from error
 

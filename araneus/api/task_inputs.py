@@ -64,7 +64,7 @@ def _taken_file(value: dict[str, Any], where: str, depth: int) -> FileValue:
         raise _unusable(where, 'a File or Directory needs "path", the id of a file or folder of a project')
     if len(identity) > _MAX_ID:
         raise _unusable(where, f'"path" is longer than {_MAX_ID} characters; expected a file id')
-    file = {"class": _file_class(value), "path": _text(identity, where)}
+    file: FileValue = {"class": _file_class(value), "path": _text(identity, where)}
     secondaries = value.get("secondaryFiles")
     if secondaries is None:
         return file

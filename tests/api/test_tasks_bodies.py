@@ -1,5 +1,6 @@
 """Bodies of task requests: what is decoded, what is refused and with which code."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,18 +42,14 @@ def refused(body: Any) -> Fault:
 @given(st.dictionaries(st.sampled_from(KEYS), json_values))
 def test_any_body_gives_a_task_or_a_refusal(changes: dict[str, Any]) -> None:
     for body in (changes, BASE | changes):
-        try:
+        with suppress(Refusal):
             assert isinstance(new_task(body), NewTask)
-        except Refusal as refusal:
-            assert refusal.message
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), json_values))
 def test_any_change_gives_a_task_or_a_refusal(changes: dict[str, Any]) -> None:
-    try:
-        with_change(stored(), task_change(changes))
-    except Refusal as refusal:
-        assert refusal.message
+    with suppress(Refusal):
+        assert isinstance(with_change(stored(), task_change(changes)), Task)
 
 
 def test_the_smallest_body() -> None:

@@ -18,7 +18,7 @@ OTHER = "5f0c1ab2e4b0aa11cc22dd44"
 scalars = (
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 )
-texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=("Cs",)), max_size=20)
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
 files = st.fixed_dictionaries(
     {"class": st.sampled_from(["File", "file", "Directory", "DIRECTORY", "Folder"]), "path": texts.filter(bool)},
     optional={"name": texts, "location": texts, "size": st.integers(), "contents": texts, "listing": st.just([])},
