@@ -185,16 +185,15 @@ def with_known_files(value: Value, variables: Mapping[str, Value], expression: E
     for item in made:
         location = item.get("location")
         if location is None:
-            if item.get("path") in paths:
-                item["location"] = paths[item["path"]]
-        elif location not in locations and not _below(location, roots):
+            path = item.get("path")
+            if isinstance(path, str) and path in paths:
+                item["location"] = paths[path]
+        elif not isinstance(location, str) or (location not in locations and not _below(location, roots)):
             raise _failed(expression, f"it returned a file at {str(location)[:_SHOWN]!r}, which is none of its inputs")
     return value
 
 
-def _below(location: Value, roots: list[str]) -> bool:
-    if not isinstance(location, str):
-        return False
+def _below(location: str, roots: list[str]) -> bool:
     plain = urllib.parse.unquote(location)
     return ".." not in plain.split("/") and any(location.startswith(root) for root in roots)
 

@@ -28,7 +28,7 @@ WARM_LIMIT = 0.02
 HARNESS = """
 (function () {
   const parse = JSON.parse, write = JSON.stringify, Body = Function, text = String, Fault = Error;
-  const finite = Number.isFinite, root = globalThis, define = Object.defineProperty, PromiseType = Promise;
+  const finite = Number.isFinite, root = globalThis, define = Object.defineProperty, names = Object.keys, PromiseType = Promise;
   const has = Function.prototype.call.bind(Object.prototype.isPrototypeOf), promises = Promise.prototype;
   function strict(key, value) {
     if (typeof value === "number" && !finite(value)) {
@@ -46,7 +46,7 @@ HARNESS = """
   return function (request) {
     try {
       const given = parse(request);
-      for (const name in given.variables) {
+      for (const name of names(given.variables)) {
         define(root, name, {value: given.variables[name], writable: true, enumerable: true, configurable: true});
       }
       const result = new Body(given.code)();
