@@ -4,12 +4,12 @@ combination of metadata. No I/O here. Source: API reference, tasks, section 10.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from araneus.api.task_inputs import takes_list
 from araneus.api.task_views import FileRows
-from araneus.cwl.process import Process
+from araneus.cwl.process import InputPort, Process
 from araneus.model.errors import Fault, Refusal
 from araneus.model.file import File
 from araneus.model.ids import new_uuid
@@ -73,29 +73,38 @@ def children(parent: Task, process: Process, files: FileRows, *, actor: str, now
         raise Refusal(
             Fault.TASK_HAS_ERRORS, f"The batch would make {len(found)} tasks; at most {MAX_CHILDREN} are allowed."
         )
-    listed = takes_list(port.type)
     shared = next((group for group in found if len(group.items) > 1), None)
-    if shared is not None and not listed:
+    if shared is not None and not takes_list(port.type):
         raise Refusal(
             Fault.TASK_HAS_ERRORS,
             f"Batch input {port.id} takes one item, but {len(shared.items)} share the value {shared.value[:200]!r}.",
         )
     return [
-        replace(
-            parent,
-            id=new_uuid(),
-            name=f"{parent.name} - {group.value}" if group.value else parent.name,
-            status=Status.DRAFT,
-            version=0,
-            created_by=actor,
-            created_time=now,
-            batch=False,
-            batch_input=None,
-            batch_by=None,
-            parent=parent.id,
-            batch_group={"value": group.value, "fields": group.fields},
-            inputs={**parent.inputs, port.id: list(items) if listed else items[0]},
-        )
-        for group in found
-        for items in [group.items]
+        _child(parent, group, actor=actor, now=now + timedelta(microseconds=number), inputs=_share(parent, port, group))
+        for number, group in enumerate(found)
     ]
+
+
+def _share(parent: Task, port: InputPort, group: Group) -> dict[str, Value]:
+    value = list(group.items) if takes_list(port.type) else group.items[0]
+    return {**parent.inputs, port.id: value}
+
+
+def _child(parent: Task, group: Group, *, actor: str, now: datetime, inputs: dict[str, Value]) -> Task:
+    return replace(
+        parent,
+        id=new_uuid(),
+        name=f"{parent.name} - {group.value}" if group.value else parent.name,
+        status=Status.DRAFT,
+        version=0,
+        created_by=actor,
+        created_time=now,
+        batch=False,
+        batch_input=None,
+        batch_by=None,
+        parent=parent.id,
+        batch_group={"value": group.value, "fields": group.fields},
+        inputs=inputs,
+        errors=(),
+        warnings=(),
+    )

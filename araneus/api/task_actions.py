@@ -5,12 +5,24 @@ commit, does the rest. So of two simultaneous runs one is granted and the other 
 Source: API reference, tasks, sections 4 and 10 to 13.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 
+from araneus.api.batches import children
 from araneus.api.call import Answer, Call, Route
 from araneus.api.services import Services
 from araneus.api.task_bodies import new_task
-from araneus.api.task_loading import app_of, examination, examined, owned_task, settled_batch, task_id
+from araneus.api.task_inputs import file_ids
+from araneus.api.task_loading import (
+    Examination,
+    app_of,
+    examination,
+    examined,
+    owned_task,
+    readable_files,
+    settled_batch,
+    task_id,
+)
 from araneus.api.tasks import (
     answer_task,
     bulk_get,
@@ -31,11 +43,6 @@ from araneus.model.task import Status, Task, clone, step
 from araneus.store import tasks
 from araneus.store.database import Connection
 
-_BATCH_ADVICE = (
-    "Running a batch task as a batch is not supported yet: run it with batch=false as one task over the whole list,"
-    " or create one task per item."
-)
-
 
 def create_task(call: Call, services: Services) -> Answer:
     """``POST /tasks``: a draft, which runs straight away when that is asked for and it has no errors."""
@@ -44,17 +51,20 @@ def create_task(call: Call, services: Services) -> Answer:
     run = _wants_run(call) or call.flag("run") is True
     if wanted is False and asked and not run:
         raise Refusal(Fault.BATCH_OFF_ONLY_ON_RUN, "batch=false can be given only together with action=run.")
-    task, _ = draft(call, services, request, batch=asked and wanted is not False)
-    run = run and not task.errors
-    if run:
-        _refuse_batch(task)
+    task, using = draft(call, services, request, batch=asked and wanted is not False)
+    return answer_task(call, services, _add(services, task, using, run=run), 201)
+
+
+def _add(services: Services, task: Task, using: Examination, *, run: bool) -> Task:
+    """Save a new draft, and start it when that is asked for and nothing is wrong with it."""
+    launch = _launch(services, task, using) if run and not task.errors else None
     with services.database.write() as conn:
         tasks.insert(conn, task)
-        if run:
-            task = _start(conn, services, task, task, call.caller.username)
-    if run:
+        if launch is not None:
+            task = launch.start(conn, task, services.clock())
+    if launch is not None:
         services.wake()
-    return answer_task(call, services, task, 201)
+    return task
 
 
 def _wants_run(call: Call) -> bool:
@@ -65,15 +75,35 @@ def _wants_run(call: Call) -> bool:
     return action == "run"
 
 
-def _refuse_batch(task: Task) -> None:
-    if task.batch:
-        raise Refusal(Fault.NOT_IMPLEMENTED_YET, _BATCH_ADVICE)
+@dataclass(frozen=True, slots=True)
+class _Launch:
+    """A task that is ready to be started, with the children that it gets when it is a batch. Decided before the write,
+    so that the transaction only writes."""
+
+    task: Task
+    children: tuple[Task, ...]
+    actor: str
+
+    def start(self, conn: Connection, before: Task, now: datetime) -> Task:
+        """DRAFT → QUEUED, saved with its event; children likewise, in the same transaction."""
+        queued, event = step(self.task, Status.QUEUED, now=now, actor=self.actor, message="Task submitted")
+        saved = tasks.save(conn, before, queued, event)
+        tasks.insert(conn, *self.children)
+        for child in self.children:
+            queued, event = step(child, Status.QUEUED, now=now, actor=self.actor, message="Made by its batch")
+            tasks.save(conn, child, queued, event)
+        return saved
 
 
-def _start(conn: Connection, services: Services, before: Task, after: Task, actor: str) -> Task:
-    """DRAFT → QUEUED, saved with its event."""
-    queued, event = step(after, Status.QUEUED, now=services.clock(), actor=actor, message="Task submitted")
-    return tasks.save(conn, before, queued, event)
+def _launch(services: Services, task: Task, using: Examination) -> _Launch:
+    """Split a batch. Raises `Refusal` 7024 when there is nothing to split."""
+    process = using.form.process
+    if not task.batch or process is None:
+        return _Launch(task, (), using.username)
+    with services.database.read() as conn:
+        rows = readable_files(conn, file_ids(list(task.inputs.values())), using.username, task.project)
+    made = children(task, process, rows, actor=using.username, now=services.clock())
+    return _Launch(task, tuple(made), using.username)
 
 
 def run_task(call: Call, services: Services) -> Answer:
@@ -102,9 +132,9 @@ def _run(call: Call, services: Services, *, batch: bool | None, interruptible: b
     if task.errors:
         save(services, before, replace(before, errors=task.errors, warnings=task.warnings))
         raise Refusal(Fault.TASK_HAS_ERRORS, _errors_message(task))
-    _refuse_batch(task)
+    launch = _launch(services, task, using)
     with services.database.write() as conn:
-        return _start(conn, services, before, task, username)
+        return launch.start(conn, before, services.clock())
 
 
 def _errors_message(task: Task) -> str:
@@ -124,16 +154,7 @@ def clone_task(call: Call, services: Services) -> Answer:
     copy = settled_batch(copy, using)
     with services.database.read() as conn:
         copy = examined(conn, copy, using)
-    run = run and not copy.errors
-    if run:
-        _refuse_batch(copy)
-    with services.database.write() as conn:
-        tasks.insert(conn, copy)
-        if run:
-            copy = _start(conn, services, copy, copy, username)
-    if run:
-        services.wake()
-    return answer_task(call, services, copy, 201)
+    return answer_task(call, services, _add(services, copy, using, run=run), 201)
 
 
 def abort_task(call: Call, services: Services) -> Answer:

@@ -5,6 +5,7 @@ read; `show_task` renders. No I/O here. Source: API reference, tasks, sections 2
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -40,8 +41,19 @@ def shown_file_ids(task: Task, *, inputs: bool, outputs: bool) -> Iterator[str]:
         yield from file_ids(task.outputs)
 
 
-def show_task(task: Task, href: str, files: FileRows, now: datetime) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Background:
+    """What a task is shown with besides its row: readable file rows, the time, and for the parents of batches how many
+    children stand where."""
+
+    files: FileRows
+    now: datetime
+    children: Mapping[str, Mapping[Status, int]] = field(default_factory=dict)
+
+
+def show_task(task: Task, href: str, background: Background) -> dict[str, Any]:
     """The task object. Fields that do not apply yet (``end_time`` of a draft) are left out, not null."""
+    files = background.files
     shown: dict[str, Any] = {
         "href": href,
         "id": task.id,
@@ -56,7 +68,7 @@ def show_task(task: Task, href: str, files: FileRows, now: datetime) -> dict[str
         "batch": task.batch,
         "use_interruptible_instances": task.use_interruptible_instances,
         "execution_settings": task.execution_settings,
-        "execution_status": execution_status(task, now),
+        "execution_status": execution_status(task, background.now) | child_counts(background.children.get(task.id)),
         "errors": list(task.errors),
         "warnings": list(task.warnings),
         "inputs": show_values(task.inputs, files),
@@ -98,6 +110,19 @@ def execution_status(task: Task, now: datetime) -> dict[str, Any]:
         "running_duration": progress.running_duration,
         "execution_duration": progress.execution_duration,
         "duration": total,
+    }
+
+
+def child_counts(children: Mapping[Status, int] | None) -> dict[str, int]:
+    """The counters that only the parent of a batch shows in ``execution_status``."""
+    if not children:
+        return {}
+    return {
+        "queued": children.get(Status.QUEUED, 0) + children.get(Status.CREATING, 0),
+        "running": children.get(Status.RUNNING, 0) + children.get(Status.ABORTING, 0),
+        "completed": children.get(Status.COMPLETED, 0),
+        "failed": children.get(Status.FAILED, 0),
+        "aborted": children.get(Status.ABORTED, 0),
     }
 
 

@@ -29,7 +29,7 @@ from araneus.api.task_loading import (
     task_id,
     visible_task,
 )
-from araneus.api.task_views import LIST_FIELDS, show_task, show_values, shown_file_ids
+from araneus.api.task_views import LIST_FIELDS, Background, show_task, show_values, shown_file_ids
 from araneus.model.access import Permission, require
 from araneus.model.app import App
 from araneus.model.errors import ConcurrentChange, Fault, Refusal
@@ -55,8 +55,10 @@ def show_tasks(call: Call, services: Services, conn: Connection, found: Sequence
     ids = (identity for task in found for identity in shown_file_ids(task, inputs=inputs, outputs=outputs))
     home = found[0].project if found else None
     rows = readable_files(conn, ids, call.caller.username, home) if inputs or outputs else {}
-    now = services.clock()
-    return [show_task(task, call.href("tasks", task.id), rows, now) for task in found]
+    parents = [task.id for task in found if task.batch and task.status is not Status.DRAFT]
+    counts = {parent: tasks.status_counts(conn, parent) for parent in parents if wanted.wants("execution_status")}
+    background = Background(files=rows, now=services.clock(), children=counts)
+    return [show_task(task, call.href("tasks", task.id), background) for task in found]
 
 
 def answer_task(call: Call, services: Services, task: Task, status: int = 200) -> Answer:
