@@ -131,16 +131,12 @@ class Record(TypeDecorator[T], Generic[T]):
 class Word(TypeDecorator[E], Generic[E]):
     """A member of a closed list, stored as its text."""
 
-    impl = Text
+    impl = TEXT
     cache_ok = True
 
     def __init__(self, kind: type[E]) -> None:
         super().__init__()
         self.kind = kind
-
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        """Text in byte order, as everywhere."""
-        return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: E | None, dialect: Dialect) -> str | None:
         """The text of the member; other values than members raise ValueError."""

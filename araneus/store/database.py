@@ -115,6 +115,7 @@ class Database:
             if self.dialect == "postgresql":
                 _check_server(connection)
             upgrade(connection)
+        self.check()
 
     def check(self) -> None:
         """Raise `WrongSchema` unless the tables are exactly those of this version."""

@@ -107,11 +107,12 @@ def postgres_engine(url: URL, *, write: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def configure(dbapi_connection: Any, _record: Any) -> None:
+        usual = dbapi_connection.autocommit
         dbapi_connection.autocommit = True
         dbapi_connection.execute("SET TIME ZONE 'UTC'")
         if not write:
             dbapi_connection.execute("SET default_transaction_read_only = on")
-        dbapi_connection.autocommit = False
+        dbapi_connection.autocommit = usual
 
     event.listen(engine, "handle_error", _in_our_words)
     return engine

@@ -75,13 +75,13 @@ class PrivatePostgres:
         """The address of a database."""
         return f"postgresql://postgres@/{database}?host={self.directory}"
 
-    def create_database(self, locale: str = "C.UTF-8") -> str:
+    def create_database(self, *, encoding: str = "UTF8", locale: str = "C.UTF-8") -> str:
         """Make an empty database and answer its address."""
         self._databases += 1
         name = f"test_{os.getpid()}_{self._databases}"
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 LOCALE {}")
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} LOCALE {}")
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(statement.format(sql.Identifier(name), sql.Literal(locale)))
+            connection.execute(statement.format(sql.Identifier(name), sql.Literal(encoding), sql.Literal(locale)))
         return self.url(name)
 
     def drop_database(self, url: str) -> None:
