@@ -42,7 +42,9 @@ def examine(document: Mapping[str, Any], *, name: str = "") -> Examined:
     check_plain(document)
     report = Report()
     library = Library(report)
-    return _load(library, library.body(document), None, name, report)
+    body = library.body(document)
+    report.settle()  # what an import leaves out would look like further mistakes
+    return _load(library, body, None, name, report)
 
 
 def load_document(document: Mapping[str, Any], *, name: str = "") -> Process:

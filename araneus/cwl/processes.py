@@ -31,7 +31,7 @@ from araneus.cwl.scope import PlacedDict, Report, Scope, minor_version, short
 from araneus.cwl.typedsl import TypeNames
 
 MAX_NESTING: Final = 32
-MAX_PROCESSES: Final = 5_000
+MAX_PROCESSES: Final = 2_000
 MAX_STEPS: Final = 100_000
 
 _COMMON: Final = frozenset({"id", "class", "cwlVersion", "label", "doc", "inputs", "outputs", "requirements", "hints"})

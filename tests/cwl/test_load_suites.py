@@ -95,9 +95,9 @@ def test_every_packed_app_is_read_and_the_largest_in_time(shared: Path) -> None:
     slowest = (0.0, "")
     for path in paths:
         document = json.loads(path.read_bytes())
-        began = time.perf_counter()
+        began = time.process_time()
         examined = examine(document)
-        slowest = max(slowest, (time.perf_counter() - began, path.name))
+        slowest = max(slowest, (time.process_time() - began, path.name))
         assert {problem.where for problem in examined.broken} == BROKEN.get(path.name, set())
         assert len(examined.process.inputs) == len(document["inputs"])
         assert isinstance(examined.process, Workflow)

@@ -119,10 +119,10 @@ LADDER = "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} {'[' * 60}*a{n - 1}{']' * 60}\n
     ],
 )
 def test_what_cannot_be_plain_data_is_refused_at_its_line(text: str | bytes, where: str, what: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(DocumentError) as caught:
         parse_text(text)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     [problem] = caught.value.problems
     assert problem.where.startswith(where)
     assert what in problem.what

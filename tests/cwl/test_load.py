@@ -1,0 +1,696 @@
+"""App bodies to the normal form: every form that a document may take, and what is said of mistakes."""
+
+from typing import Any
+
+import pytest
+
+from araneus.cwl.errors import DocumentError, Problem, UnsupportedError
+from araneus.cwl.load import examine, load_document
+from araneus.cwl.process import (
+    MISSING,
+    Binding,
+    CommandLineTool,
+    ExpressionTool,
+    LinkMerge,
+    Listing,
+    OutputBinding,
+    PickValue,
+    ScatterMethod,
+    SecondaryFile,
+    StepInput,
+    Workflow,
+)
+from araneus.cwl.types import FILE, ArrayType, EnumType, Primitive, RecordType, describe
+
+STRING = Primitive("string")
+
+
+def tool(**fields: Any) -> dict[str, Any]:
+    """A small tool; fields replace its own."""
+    base = {"class": "CommandLineTool", "cwlVersion": "v1.2", "inputs": {}, "outputs": {}, "baseCommand": "true"}
+    return base | fields
+
+
+def workflow(**fields: Any) -> dict[str, Any]:
+    base = {"class": "Workflow", "cwlVersion": "v1.2", "inputs": {}, "outputs": {}, "steps": {}}
+    return base | fields
+
+
+def step(run: Any, **fields: Any) -> dict[str, Any]:
+    return {"run": run, "in": {}, "out": []} | fields
+
+
+COPY = tool(id="copy", inputs={"x": "File"}, outputs={"y": {"type": "File", "outputBinding": {"glob": "*"}}})
+
+
+def load_tool(**fields: Any) -> CommandLineTool:
+    process = load_document(tool(**fields))
+    assert isinstance(process, CommandLineTool)
+    return process
+
+
+def load_workflow(**fields: Any) -> Workflow:
+    process = load_document(workflow(**fields))
+    assert isinstance(process, Workflow)
+    return process
+
+
+def problems(document: dict[str, Any]) -> dict[str, str]:
+    """What is wrong with a document, by place."""
+    with pytest.raises(DocumentError) as caught:
+        load_document(document)
+    return {problem.where: problem.what for problem in caught.value.problems}
+
+
+def test_a_tool_in_full() -> None:
+    found = load_tool(
+        id="#main",
+        label="Sort",
+        inputs=[
+            {
+                "id": "#main/reads",
+                "type": ["null", "File"],
+                "secondaryFiles": [".bai", "^.bai?"],
+                "inputBinding": {"position": 2, "prefix": "-i", "separate": False, "shellQuote": False},
+                "sbg:fileTypes": "BAM",
+                "label": "Reads",
+            }
+        ],
+        outputs=[{"id": "#main/sorted", "type": "File", "outputBinding": {"glob": ["*.bam", "*.sam"]}}],
+        baseCommand=["samtools", "sort"],
+        arguments=["-l", {"position": 1, "prefix": "-m", "valueFrom": "$(runtime.ram)M"}],
+        stdout="out.txt",
+        successCodes=[0, 3],
+        **{"sbg:toolkit": "SAMtools"},
+    )
+    assert found.id == "main"
+    assert found.cwl_version == "v1.2"
+    assert found.base_command == ("samtools", "sort")
+    assert found.arguments == ("-l", Binding(position=1, prefix="-m", value_from="$(runtime.ram)M"))
+    assert found.success_codes == {0, 3}
+    assert found.extensions == {"sbg:toolkit": "SAMtools"}
+    [reads] = found.inputs
+    assert describe(reads.type) == "File?"
+    assert reads.secondary_files == (SecondaryFile(pattern=".bai"), SecondaryFile(pattern="^.bai", required=False))
+    assert reads.binding == Binding(position=2, prefix="-i", separate=False, shell_quote=False)
+    assert reads.default is MISSING
+    assert reads.extensions == {"sbg:fileTypes": "BAM"}
+    assert found.outputs[0].binding == OutputBinding(glob=("*.bam", "*.sam"))
+
+
+def test_maps_and_lists_of_ports_are_the_same() -> None:
+    listed = load_tool(inputs=[{"id": "a", "type": "int"}, {"id": "b", "type": ["null", "string"]}])
+    mapped = load_tool(inputs={"a": "int", "b": ["null", "string"]})
+    assert listed.inputs == mapped.inputs
+    assert [port.id for port in listed.inputs] == ["a", "b"]
+
+
+def test_a_default_of_null_is_a_default() -> None:
+    [given, missing] = load_tool(inputs={"a": {"type": "int?", "default": None}, "b": "int?"}).inputs
+    assert given.default is None
+    assert missing.default is MISSING
+
+
+def test_streams_become_files_with_names_that_stay() -> None:
+    document = {"inputs": {"text": "stdin"}, "outputs": {"out": "stdout", "err": {"type": "stderr"}}}
+    found = load_tool(**document)
+    assert [port.type for port in found.inputs] == [FILE]
+    assert [port.type for port in found.outputs] == [FILE, FILE]
+    assert found.stdin == "$(inputs['text'].path)"
+    assert found.stdout
+    assert found.stderr
+    assert found.stdout != found.stderr
+    assert [port.binding for port in found.outputs] == [
+        OutputBinding(glob=(found.stdout,)),
+        OutputBinding(glob=(found.stderr,)),
+    ]
+    assert load_tool(**document).stdout == found.stdout
+
+
+def test_a_named_stdout_is_found_even_with_glob_characters() -> None:
+    found = load_tool(outputs={"out": "stdout"}, stdout="out[1]*.txt")
+    assert found.stdout == "out[1]*.txt"
+    assert found.outputs[0].binding == OutputBinding(glob=("out[[]1][*].txt",))
+    named = load_tool(outputs={"out": "stdout"}, stdout="$(inputs.x[0])")
+    assert named.outputs[0].binding == OutputBinding(glob=("$(inputs.x[0])",))
+
+
+def test_older_places_of_load_contents_are_understood() -> None:
+    [port] = load_tool(cwlVersion="v1.0", inputs={"a": {"type": "File", "inputBinding": {"loadContents": True}}}).inputs
+    assert port.load_contents
+    [port] = load_tool(inputs={"a": {"type": "Directory", "loadListing": "shallow_listing"}}).inputs
+    assert port.load_listing is Listing.SHALLOW
+
+
+def test_schema_definitions_are_known_by_short_and_full_names_in_any_order() -> None:
+    types = [
+        {"name": "#pairs.yml/pair", "type": "record", "fields": {"left": "side", "right": "side?"}},
+        {"name": "side", "type": "enum", "symbols": ["a", "b"]},
+    ]
+    found = load_tool(
+        requirements=[{"class": "SchemaDefRequirement", "types": types}],
+        inputs={"one": "#pairs.yml/pair", "many": {"type": "pair[]?"}, "elsewhere": "lib.yml#pair"},
+    )
+    one, many, elsewhere = (port.type for port in found.inputs)
+    assert isinstance(one, RecordType)
+    assert one.name == "pair"
+    assert isinstance(one.fields[0].type, EnumType)
+    assert describe(many) == "record pair[]?"
+    assert elsewhere == one
+
+
+def test_types_of_the_workflow_reach_its_tools() -> None:
+    found = load_workflow(
+        requirements={"SchemaDefRequirement": {"types": {"side": {"type": "enum", "symbols": ["a"]}}}},
+        inputs={"s": "side"},
+        steps={"one": step(tool(inputs={"s": "side"}), **{"in": {"s": "s"}})},
+    )
+    assert found.steps[0].run.inputs[0].type == found.inputs[0].type
+
+
+def test_a_workflow_with_full_ids_becomes_short() -> None:
+    document = {
+        "cwlVersion": "v1.0",
+        "$graph": [
+            {
+                "class": "Workflow",
+                "id": "#main",
+                "inputs": [{"id": "#main/reads", "type": {"type": "array", "items": "File"}}],
+                "outputs": [{"id": "#main/all", "type": "File[]", "outputSource": "#main/sort/y"}],
+                "steps": [
+                    {
+                        "id": "#main/sort",
+                        "run": "#copy.cwl",
+                        "in": [{"id": "#main/sort/x", "source": "#main/reads"}],
+                        "out": [{"id": "#main/sort/y"}],
+                        "scatter": ["#main/sort/x"],
+                    }
+                ],
+            },
+            tool(
+                id="#copy.cwl",
+                inputs=[{"id": "#copy.cwl/x", "type": "File"}],
+                outputs=[{"id": "#copy.cwl/y", "type": "File"}],
+            ),
+        ],
+    }
+    found = load_document(document)
+    assert isinstance(found, Workflow)
+    assert found.id == "main"
+    assert found.outputs[0].source == ("sort/y",)
+    [sort] = found.steps
+    assert (sort.id, sort.scatter, sort.outputs) == ("sort", ("x",), ("y",))
+    assert sort.inputs == (StepInput(id="x", source=("reads",)),)
+    assert sort.run.id == "copy.cwl"
+    assert sort.run.cwl_version == "v1.2"
+    assert found.cwl_version == "v1.0"
+
+
+def test_ids_may_be_urls() -> None:
+    base = "https://example.org/apps/main.cwl"
+    found = load_document(
+        {
+            "cwlVersion": "v1.2",
+            "$graph": [
+                workflow(
+                    id=f"{base}#main",
+                    inputs=[{"id": f"{base}#main/x", "type": "File"}],
+                    steps=[
+                        {
+                            "id": f"{base}#main/one",
+                            "run": "https://example.org/apps/copy.cwl",
+                            "in": [{"id": f"{base}#main/one/x", "source": f"{base}#main/x"}],
+                            "out": [f"{base}#main/one/y"],
+                        }
+                    ],
+                ),
+                COPY | {"id": "https://example.org/apps/copy.cwl"},
+            ],
+        }
+    )
+    assert isinstance(found, Workflow)
+    assert found.steps[0].inputs[0].source == ("x",)
+    assert found.steps[0].run.id == "copy.cwl"
+
+
+def test_a_tool_run_twice_alike_is_built_once() -> None:
+    one = {"in": {"x": "f"}, "out": ["y"], "run": "#copy"}
+    found = load_document(
+        {
+            "cwlVersion": "v1.2",
+            "$graph": [
+                COPY,
+                workflow(
+                    id="main", inputs={"f": "File"}, steps={"a": one, "b": one, "c": one | {"hints": {"sbg:x": {}}}}
+                ),
+            ],
+        }
+    )
+    assert isinstance(found, Workflow)
+    a, b, c = found.steps
+    assert a.run is b.run
+    assert c.run is not a.run
+    assert c.run.hints == {"sbg:x": {}}
+
+
+def test_inner_requirements_win_and_requirements_win_over_hints() -> None:
+    def cores(number: int) -> dict[str, Any]:
+        return {"ResourceRequirement": {"coresMin": number}}
+
+    found = load_workflow(
+        requirements={"InlineJavascriptRequirement": {}, "WorkReuse": {"enableReuse": False}},
+        hints=cores(1) | {"DockerRequirement": {"dockerPull": "outer"}},
+        steps={
+            "plain": step(tool()),
+            "own": step(
+                tool(hints=cores(3), requirements={"DockerRequirement": {"dockerPull": "tool"}}), requirements=cores(2)
+            ),
+            "hint": step(tool(hints=cores(3) | {"WorkReuse": {"enableReuse": True}})),
+        },
+    )
+    plain, own, hint = (each.run for each in found.steps)
+    assert plain.requirement("ResourceRequirement") == {"coresMin": 1}
+    assert plain.requirements.keys() == {"InlineJavascriptRequirement", "WorkReuse"}
+    assert own.requirement("ResourceRequirement") == {"coresMin": 2}
+    assert own.requirement("DockerRequirement") == {"dockerPull": "tool"}
+    assert "ResourceRequirement" not in own.hints
+    assert hint.requirement("ResourceRequirement") == {"coresMin": 3}
+    assert hint.requirement("WorkReuse") == {"enableReuse": False}
+    assert found.steps[1].hints == {"ResourceRequirement": {"coresMin": 2}}
+
+
+def test_requirements_have_one_form() -> None:
+    found = load_tool(
+        requirements=[
+            {"class": "EnvVarRequirement", "envDef": {"HOME_OF": "$(inputs.x)", "N": {"envValue": "1"}}},
+            {"class": "cwltool:TimeLimit", "timelimit": 5},
+            {"class": "http://commonwl.org/cwltool#WorkReuse", "enableReuse": False},
+            {
+                "class": "InitialWorkDirRequirement",
+                "listing": [{"entry": "$(inputs.x)", "entryname": "a"}, "$(1)", None],
+            },
+            {"class": "sbg:AWSInstanceType", "value": "c5"},
+        ],
+        hints={
+            "SoftwareRequirement": {"packages": {"samtools": ["https://x"], "bwa": {"version": ["1"]}}},
+            "sbg:saveLogs": {"value": "*.log"},
+            "NobodyKnowsThis": {"x": 1},
+            "acme:Thing": {"y": 2},
+        },
+    )
+    assert found.requirements["EnvVarRequirement"]["envDef"] == [
+        {"envName": "HOME_OF", "envValue": "$(inputs.x)"},
+        {"envName": "N", "envValue": "1"},
+    ]
+    assert found.requirements["ToolTimeLimit"] == {"timelimit": 5}
+    assert found.requirements["WorkReuse"] == {"enableReuse": False}
+    assert found.requirements["InitialWorkDirRequirement"]["listing"][1:] == ["$(1)", None]
+    assert found.requirements["sbg:AWSInstanceType"] == {"value": "c5"}
+    assert found.hints["SoftwareRequirement"]["packages"] == [
+        {"specs": ["https://x"], "package": "samtools"},
+        {"version": ["1"], "package": "bwa"},
+    ]
+    assert found.hints["sbg:SaveLogs"] == {"value": "*.log"}
+    assert "NobodyKnowsThis" not in found.hints
+    assert found.hints["acme:Thing"] == {"y": 2}
+
+
+def test_a_foreign_hint_given_several_times_keeps_all_values() -> None:
+    logs = [{"class": "sbg:SaveLogs", "value": value} for value in ("*.R", "*.sh", ["*.py"])]
+    assert load_tool(hints=logs).hints == {"sbg:SaveLogs": {"value": ["*.R", "*.sh", "*.py"]}}
+
+
+def test_unknown_requirements_are_unsupported_unless_they_are_hints() -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        load_document(tool(requirements={"MagicRequirement": {}, "arv:RunInContainer": {}}))
+    assert [problem.where for problem in caught.value.problems] == [
+        "requirements/MagicRequirement",
+        "requirements/arv:RunInContainer",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (tool(cwlVersion="sbg:draft-2"), "sbg:draft-2"),
+        (tool(cwlVersion="draft-3"), "draft-3"),
+        (tool(cwlVersion="v1.3.0-dev1"), "v1.3"),
+        ({"class": "nextflow", "cwlVersion": None, "app_content": {}}, "Nextflow"),
+        ({"class": "WDL"}, "WDL"),
+        (tool(**{"class": "Operation"}), "placeholder"),
+        (workflow(steps={"a": step(tool(cwlVersion="sbg:draft-2"))}), "steps/a/run"),
+        (
+            {"class": "CommandLineTool", "id": "#x", "requirements": [{"class": "ExpressionEngineRequirement"}]},
+            "draft 2",
+        ),
+    ],
+)
+def test_other_languages_and_versions_are_unsupported(document: dict[str, Any], words: str) -> None:
+    with pytest.raises(UnsupportedError, match=words):
+        load_document(document)
+
+
+def test_an_expression_tool() -> None:
+    found = load_document(
+        {"class": "ExpressionTool", "cwlVersion": "v1.1", "inputs": [], "outputs": {"o": "int"}, "expression": "${x}"}
+    )
+    assert isinstance(found, ExpressionTool)
+    assert (found.expression, found.cwl_version) == ("${x}", "v1.1")
+
+
+def test_step_fields() -> None:
+    found = load_workflow(
+        inputs={"a": "File[]", "b": "int[]", "flag": "boolean"},
+        outputs={
+            "o": {"type": "Any", "outputSource": ["one/y"], "linkMerge": "merge_flattened", "pickValue": "all_non_null"}
+        },
+        steps={
+            "one": step(
+                tool(inputs={"x": "File", "n": "int", "s": "string"}, outputs={"y": "File"}),
+                **{
+                    "in": {
+                        "x": {"source": ["a"], "linkMerge": "merge_flattened"},
+                        "n": "b",
+                        "s": {"default": "d", "valueFrom": "$(self)x", "loadContents": True},
+                        "flag": "flag",
+                    },
+                    "out": ["y"],
+                    "scatter": ["x", "n"],
+                    "scatterMethod": "nested_crossproduct",
+                    "when": "$(inputs.flag)",
+                },
+            )
+        },
+    )
+    [one] = found.steps
+    assert one.scatter_method is ScatterMethod.NESTED_CROSSPRODUCT
+    assert one.when == "$(inputs.flag)"
+    x, n, s, _ = one.inputs
+    assert (x.source, x.source_is_list, x.link_merge) == (("a",), True, LinkMerge.FLATTENED)
+    assert (n.source, n.source_is_list) == (("b",), False)
+    assert (s.default, s.value_from, s.load_contents) == ("d", "$(self)x", True)
+    [out] = found.outputs
+    assert (out.pick_value, out.link_merge, out.source_is_list) == (PickValue.ALL_NON_NULL, LinkMerge.FLATTENED, True)
+
+
+def test_file_defaults_of_app_bodies_have_no_location() -> None:
+    default = {
+        "class": "File",
+        "location": "file:///etc/passwd",
+        "secondaryFiles": [{"class": "File", "location": "x"}],
+    }
+    found = load_tool(
+        inputs={"a": {"type": "File", "default": default}, "b": {"type": "Any", "default": {"deep": [default]}}},
+        requirements={"InitialWorkDirRequirement": {"listing": [default]}},
+    )
+    changed = {"class": "File", "path": "file:///etc/passwd", "secondaryFiles": [{"class": "File", "path": "x"}]}
+    assert found.inputs[0].default == changed
+    assert found.inputs[1].default == {"deep": [changed]}
+    assert found.requirements["InitialWorkDirRequirement"]["listing"] == [changed]
+
+
+def test_formats_are_written_out() -> None:
+    found = load_tool(
+        **{"$namespaces": {"edam": "http://edamontology.org/"}},
+        inputs={
+            "a": {"type": "File", "format": "edam:format_2330"},
+            "b": {"type": "File", "format": ["edam:x", "$(1)"]},
+        },
+    )
+    assert found.inputs[0].format == "http://edamontology.org/format_2330"
+    assert found.inputs[1].format == ["http://edamontology.org/x", "$(1)"]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("owner/project/bwa-mem/12", "bwa-mem"),
+        ("#main", "main"),
+        ("file:///home/me/tool.cwl", "tool"),
+        ("https://host/x.cwl#sort", "sort"),
+    ],
+)
+def test_ids_of_processes(given: str, expected: str) -> None:
+    assert load_tool(id=given).id == expected
+
+
+def test_a_process_without_id_is_called_by_its_label_or_the_given_name() -> None:
+    assert load_tool(label="Sort reads").id == "Sort reads"
+    assert load_document(tool(), name="sorter").id == "sorter"
+
+
+def test_foreign_fields_are_kept_or_ignored_and_misspelt_ones_refused() -> None:
+    found = load_tool(
+        **{"sbg:x": 1, "fdn_meta": {}, "$schemas": ["x"]},
+        inputs={"a": {"type": "int", "fdn_format": "x", "sbg:y": 2}},
+    )
+    assert found.extensions == {"sbg:x": 1, "fdn_meta": {}}
+    assert found.inputs[0].extensions == {"sbg:y": 2}
+    found_problems = problems(
+        tool(
+            baseComand="x",
+            inputs={"a": {"type": "int", "inputBindings": {}}},
+            outputs={"o": {"type": "File", "output_binding": {"glob": "x"}, "outputBinding": {"globs": "x"}}},
+        )
+    )
+    assert "did you mean 'baseCommand'" in found_problems[""]
+    assert "did you mean 'inputBinding'" in found_problems["inputs/a"]
+    assert "did you mean 'outputBinding'" in found_problems["outputs/o"]
+    assert "did you mean 'glob'" in found_problems["outputs/o/outputBinding"]
+
+
+def test_all_problems_come_at_once_with_their_places() -> None:
+    found = problems(
+        workflow(
+            iputs={},
+            inputs=[{"id": "x", "type": "string"}, {"id": "x", "type": "int"}, {"id": "y"}],
+            outputs={"o": {"type": "File", "outputSource": "nowhere/z"}},
+            steps={
+                "align": step(
+                    tool(inputs={"reads": "File", "n": "int"}), **{"in": {"reads": "x", "n": {"source": "zz"}}}
+                ),
+                "twice": {"run": COPY, "in": {"x": "align/out"}, "scatter": ["q", "x"]},
+                "bare": {"in": [], "out": []},
+            },
+        )
+    )
+    assert found["inputs"] == "the id 'x' is given twice"
+    assert found["inputs/y/type"] == "is required"
+    assert "neither an input" in found["outputs/o"]
+    assert "neither an input" in found["steps/align/in/n"]
+    assert found["steps/twice/out"] == "is required"
+    assert "'q' is not an input of the step" in found["steps/twice/scatter"]
+    assert "dotproduct" in found["steps/twice/scatterMethod"]
+    assert found["steps/bare/run"] == "is required"
+    assert "did you mean 'inputs'" in found[""]
+
+
+def test_links_that_cannot_fit_are_refused() -> None:
+    found = problems(
+        workflow(
+            inputs={"text": "string", "files": "File[]", "one": "File", "directory": "Directory"},
+            outputs={
+                "number": {"type": "int", "outputSource": "ok/y"},
+                "list": {"type": "File[]", "outputSource": ["ok/y", "text"]},
+                "single": {"type": "string", "outputSource": ["text", "text"]},
+            },
+            steps={
+                "ok": step(COPY, **{"in": {"x": "files"}, "out": ["y"]}),
+                "text": step(COPY, **{"in": {"x": "text"}}),
+                "directory": step(COPY, **{"in": {"x": "directory"}}),
+                "scattered": step(COPY, **{"in": {"x": "text"}, "scatter": "x"}),
+                "missing": step(COPY),
+                "computed": step(COPY, **{"in": {"x": {"source": "text", "valueFrom": "$(self)"}}}),
+                "extra": step(COPY, **{"in": {"x": "one", "more": "text"}, "out": ["y", "z"]}),
+            },
+        )
+    )
+    assert set(found) == {
+        "outputs/number",
+        "outputs/list",
+        "outputs/single",
+        "steps/text/in/x",
+        "steps/directory/in/x",
+        "steps/scattered/in/x",
+        "steps/missing/in",
+        "steps/extra/out",
+    }
+    assert found["steps/text/in/x"] == "the source 'text' gives string, which cannot be File"
+
+
+def test_scattered_and_conditional_steps_change_the_types_of_their_outputs() -> None:
+    numbers = tool(inputs={"n": "int"}, outputs={"o": "int"})
+    load_workflow(
+        inputs={"n": "int[]"},
+        outputs={
+            "flat": {"type": "int[]", "outputSource": "one/o"},
+            "nested": {"type": "int[][]", "outputSource": "two/o"},
+            "maybe": {"type": "int?", "outputSource": "three/o"},
+            "picked": {"type": "int", "outputSource": ["three/o", "four/o"], "pickValue": "first_non_null"},
+        },
+        steps={
+            "one": step(numbers, **{"in": {"n": "n"}, "out": ["o"], "scatter": "n"}),
+            "two": step(
+                tool(inputs={"n": "int", "m": "int"}, outputs={"o": "int"}),
+                **{
+                    "in": {"n": "n", "m": "n"},
+                    "out": ["o"],
+                    "scatter": ["n", "m"],
+                    "scatterMethod": "nested_crossproduct",
+                },
+            ),
+            "three": step(numbers, **{"in": {"n": {"default": 1}}, "out": ["o"], "when": "$(false)"}),
+            "four": step(numbers, **{"in": {"n": {"default": 1}}, "out": ["o"], "when": "$(true)"}),
+        },
+    )
+    found = problems(
+        workflow(
+            inputs={"n": "int[]"},
+            outputs={"o": {"type": "int", "outputSource": "one/o"}},
+            steps={"one": step(numbers, **{"in": {"n": "n"}, "out": ["o"], "scatter": "n"})},
+        )
+    )
+    assert found == {"outputs/o": "the source 'one/o' gives int[], which cannot be int"}
+
+
+def test_steps_that_wait_for_each_other_are_named() -> None:
+    one = {"run": COPY, "out": ["y"]}
+    found = problems(
+        workflow(
+            inputs={"f": "File"},
+            steps={
+                "free": one | {"in": {"x": "f"}},
+                "a": one | {"in": {"x": "b/y"}},
+                "b": one | {"in": {"x": "c/y"}},
+                "c": one | {"in": {"x": "a/y"}},
+                "after": one | {"in": {"x": "c/y"}},
+            },
+        )
+    )
+    assert found == {"steps": "these steps wait for each other in a circle: a, b, c"}
+
+
+def test_broken_links_are_told_apart_from_unreadable_documents() -> None:
+    document = workflow(inputs={"x": "string"}, steps={"one": step(COPY, **{"in": {"x": "nowhere"}})})
+    examined = examine(document)
+    assert [port.id for port in examined.process.inputs] == ["x"]
+    assert [problem.where for problem in examined.broken] == ["steps/one/in/x"]
+    with pytest.raises(DocumentError):
+        load_document(document)
+    with pytest.raises(DocumentError):
+        examine(document | {"inputs": {"x": "strin"}})
+    assert examine(tool()).broken == ()
+
+
+@pytest.mark.parametrize("run", ["other.cwl", "file:///etc/passwd", "https://example.org/x.cwl", "#nobody", "../x#y"])
+def test_runs_outside_of_an_app_body_are_refused(run: str) -> None:
+    assert "points outside" in problems(workflow(steps={"a": step(run)}))["steps/a/run"]
+
+
+@pytest.mark.parametrize("directive", ["$import", "$include", "$mixin"])
+def test_directives_in_an_app_body_are_refused_with_their_place(directive: str) -> None:
+    found = problems(tool(hints=[{directive: "/etc/passwd"}]))
+    assert "points outside" in found["hints/0"]
+    found = problems(tool(requirements={"InlineJavascriptRequirement": {"expressionLib": [{directive: "x.js"}]}}))
+    assert "points outside" in found["requirements/InlineJavascriptRequirement/expressionLib/0"]
+
+
+def test_graphs_without_a_main_process_name_what_there_is() -> None:
+    graph = {"cwlVersion": "v1.2", "$graph": [tool(id="one"), tool(id="#two")]}
+    assert "#one, #two" in problems(graph)[""]
+    assert load_document({"cwlVersion": "v1.2", "$graph": [tool(id="one")]}).id == "one"
+    twice = {"cwlVersion": "v1.2", "$graph": [tool(id="main"), tool(id="#main")]}
+    assert "#main" in problems(twice)[""]
+
+
+def test_a_workflow_that_runs_itself_is_refused() -> None:
+    graph = [workflow(id="main", steps={"a": step("#other")}), workflow(id="other", steps={"b": step("#main")})]
+    found = problems({"cwlVersion": "v1.2", "$graph": graph})
+    assert found == {"steps/a/run/steps/b/run": "a workflow must not run itself, directly or through others"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"cwlVersion": "v1.0", "requirements": {"ResourceRequirement": {"coresMin": 0.5}}}, "coresMin"),
+        ({"cwlVersion": "v1.1", "requirements": {"ResourceRequirement": {"ramMin": 0.5}}}, "ramMin"),
+        (
+            {"cwlVersion": "v1.0", "inputs": {"a": {"type": "File", "secondaryFiles": {"pattern": "x"}}}},
+            "secondaryFiles",
+        ),
+    ],
+)
+def test_syntax_of_later_versions_is_refused_in_earlier_ones(fields: dict[str, Any], where: str) -> None:
+    [place] = problems(tool(**fields))
+    assert where in place
+    load_document(tool(**fields | {"cwlVersion": "v1.2"}))
+
+
+@pytest.mark.parametrize("version", ["v1.0", "v1.1"])
+def test_conditions_need_the_latest_version(version: str) -> None:
+    conditional = step(tool(), when="$(true)")
+    assert "'when'" in problems(workflow(cwlVersion=version, steps={"a": conditional}))["steps/a"]
+    picking = {"o": {"type": "Any", "outputSource": "x", "pickValue": "first_non_null"}}
+    assert "'pickValue'" in problems(workflow(cwlVersion=version, inputs={"x": "int"}, outputs=picking))["outputs/o"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"cwlVersion": None}, "cwlVersion"),
+        ({"cwlVersion": "v9"}, "cwlVersion"),
+        ({"cwlVersion": 1.2}, "cwlVersion"),
+        ({"class": "Tool"}, "class"),
+        ({"class": ["CommandLineTool"]}, "class"),
+        ({"inputs": None}, "inputs"),
+        ({"inputs": "x"}, "inputs"),
+        ({"inputs": [{"type": "int"}]}, "inputs/0"),
+        ({"inputs": {"a": None}}, "inputs/a"),
+        ({"baseCommand": {}}, "baseCommand"),
+        ({"arguments": [1]}, "arguments/0"),
+        ({"arguments": "x"}, "arguments"),
+        ({"stdout": 1}, "stdout"),
+        ({"successCodes": ["0"]}, "successCodes"),
+        ({"inputs": {"a": "stdin", "b": "stdin"}}, "inputs"),
+        ({"inputs": {"a": "stdin"}, "stdin": "x"}, "inputs"),
+        ({"inputs": {"a": {"type": "int", "inputBinding": {"position": 1.5}}}}, "inputs/a/inputBinding/position"),
+        ({"inputs": {"a": {"type": "int", "inputBinding": []}}}, "inputs/a/inputBinding"),
+        (
+            {"inputs": {"a": {"type": "File", "secondaryFiles": [{"required": True}]}}},
+            "inputs/a/secondaryFiles/0/pattern",
+        ),
+        ({"inputs": {"a": {"type": "File", "loadListing": "all"}}}, "inputs/a/loadListing"),
+        ({"outputs": {"a": {"type": "File", "outputBinding": {"glob": [1]}}}}, "outputs/a/outputBinding/glob"),
+        ({"requirements": {"ToolTimeLimit": {"timelimit": -1}}}, "requirements/ToolTimeLimit/timelimit"),
+        ({"requirements": {"ToolTimeLimit": {"timelimit": "long"}}}, "requirements/ToolTimeLimit/timelimit"),
+        ({"requirements": {"ResourceRequirement": {"coresMin": "many"}}}, "requirements/ResourceRequirement/coresMin"),
+        ({"requirements": {"ResourceRequirement": {"ramMin": -1}}}, "requirements/ResourceRequirement/ramMin"),
+        (
+            {"requirements": {"EnvVarRequirement": {"envDef": {"A=B": "x"}}}},
+            "requirements/EnvVarRequirement/envDef/A=B",
+        ),
+        (
+            {"requirements": {"EnvVarRequirement": {"envDef": {"A": 1}}}},
+            "requirements/EnvVarRequirement/envDef/A/envValue",
+        ),
+        ({"requirements": {"InitialWorkDirRequirement": {}}}, "requirements/InitialWorkDirRequirement/listing"),
+        ({"requirements": [{"x": 1}]}, "requirements/0"),
+        ({"requirements": {"DockerRequirement": {"dockerPull": 1}}}, "requirements/DockerRequirement/dockerPull"),
+        ({"requirements": {"SchemaDefRequirement": {}}}, "requirements/SchemaDefRequirement/types"),
+    ],
+)
+def test_mistakes_in_tools_are_told_with_their_place(fields: dict[str, Any], where: str) -> None:
+    assert where in problems(tool(**fields))
+
+
+def test_problems_read_well() -> None:
+    assert str(Problem("steps/a", "is wrong")) == "steps/a: is wrong"
+    with pytest.raises(DocumentError, match="inputs/a/type: unknown type 'strng'"):
+        load_document(tool(inputs={"a": "strng"}))
+
+
+def test_arrays_keep_the_bindings_of_list_and_items() -> None:
+    items = {"type": "array", "items": "string", "inputBinding": {"prefix": "-a"}}
+    [port] = load_tool(inputs={"a": {"type": items, "inputBinding": {"position": 1}}}).inputs
+    assert port.type == ArrayType(items=STRING, binding=Binding(prefix="-a"))
+    assert port.binding == Binding(position=1)
