@@ -43,7 +43,9 @@ def fill(database: Database) -> str:
     """A user, a project and files in it; the id of one of them."""
     now = utc_now()
     user = User(username="bench", email="bench@example.org", billing_group=new_uuid(), created_on=now)
-    root = File(id=new_file_id(0), project=PROJECT, parent=None, name="root", folder=True, created_on=now, modified_on=now)
+    root = File(
+        id=new_file_id(0), project=PROJECT, parent=None, name="root", folder=True, created_on=now, modified_on=now
+    )
     project = Project(
         id=PROJECT,
         name="Project",
@@ -152,7 +154,7 @@ def main() -> None:
         file_id = fill(database)
         database.close()
         command = [sys.executable, "-m", "bench.api", "--serve", name, str(port)]
-        server = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.getcwd()})
+        server = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path.cwd())})
         try:
             connections = [connect(port) for _ in range(options.connections)]
             watched = psutil.Process(server.pid)

@@ -141,6 +141,8 @@ class _Edge:
         if not route.auth:
             return None
         user = authenticate(exchange.headers, self._services)
+        if not self._limiter.enforced:
+            return user
         cost = 0 if route.quiet else 1
         exchange.budget = self._limiter.budget(user.username, self._services.clock(), cost=cost)
         if exchange.budget.remaining < 0 and cost:

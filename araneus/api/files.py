@@ -86,10 +86,15 @@ def edit_file(call: Call, services: Services) -> Answer:
     with services.database.write() as conn:
         file = writable_file(conn, call, call.path["file"], "change the file", Fault.FOLDER_NOT_EDITABLE)
         changed = replace(edited(file, body), modified_on=services.clock())
-        if changed.name != file.name and file.parent is not None:
-            check_free(conn, file.parent, changed.name, Fault.FILE_EXISTS, besides=file.id)
+        rename_checked(conn, file, changed)
         files.save(conn, changed)
     return wire.one(call, show_file(call, changed))
+
+
+def rename_checked(conn: Connection, before: File, after: File) -> None:
+    """Raise `Refusal` FILE_EXISTS when the new name is taken in the folder."""
+    if after.name != before.name and before.parent is not None:
+        check_free(conn, before.parent, after.name, Fault.FILE_EXISTS, besides=before.id)
 
 
 def edited(file: File, body: FileBody) -> File:

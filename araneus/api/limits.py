@@ -22,7 +22,7 @@ class RateLimiter:
 
     def __init__(self, limit: int, window: int) -> None:
         self._limit = limit or ANNOUNCED
-        self._enforced = limit > 0
+        self.enforced = limit > 0
         self._window = max(1, window)
         self._lock = threading.Lock()
         self._spent: dict[str, tuple[int, int]] = {}
@@ -30,7 +30,7 @@ class RateLimiter:
     def budget(self, username: str | None, now: datetime, *, cost: int = 1) -> Budget:
         """What is left to the user after spending ``cost``; ``remaining`` is negative when that was too much."""
         reset = (int(now.timestamp()) // self._window + 1) * self._window
-        if not self._enforced or username is None:
+        if not self.enforced or username is None:
             return Budget(self._limit, self._limit, reset)
         with self._lock:
             until, spent = self._spent.get(username, (reset, 0))

@@ -32,10 +32,10 @@ class PartFile:
         self._size = 0
 
     def write(self, data: bytes) -> None:
-        """Append bytes; `Refusal` UPLOAD_PART_INVALID beyond the part size."""
+        """Append bytes; `Refusal` UPLOAD_PART_INVALID beyond the limit."""
         self._size += len(data)
         if self._size > self._limit:
-            raise Refusal(Fault.UPLOAD_PART_INVALID, f"The part is larger than the part size of {self._limit} bytes.")
+            raise Refusal(Fault.UPLOAD_PART_INVALID, f"The part is larger than {self._limit} bytes.")
         self._digest.update(data)
         self._file.write(data)
 

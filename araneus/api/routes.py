@@ -4,13 +4,14 @@ A resource module contributes its tuple ``ROUTES``; add the module to the list a
 the OpenAPI document and counted in the table of compatibility.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from araneus.api import (
     app_copies,
     apps,
     billing,
+    bulk,
     downloads,
     files,
     folders,
@@ -38,6 +39,7 @@ ROUTES: tuple[Route, ...] = (
     *metadata.ROUTES,
     *uploads.ROUTES,
     *downloads.ROUTES,
+    *bulk.ROUTES,
     *apps.ROUTES,
     *app_copies.ROUTES,
     *task_actions.ROUTES,
@@ -77,12 +79,11 @@ class RouteTree:
         Raises `Refusal` NOT_FOUND for an unknown path and METHOD_NOT_ALLOWED, naming the ones that are, for another
         method.
         """
-        allowed: set[str] = set()
-        for node, values in _walk(self._root, _segments(path), 0, ()):
-            route = node.methods.get("GET" if method == "HEAD" else method)
-            if route is not None:
-                return route, dict(zip(route.names, values, strict=True))
-            allowed.update(node.methods)
+        wanted, allowed = "GET" if method == "HEAD" else method, set[str]()
+        found = _search(self._root, _segments(path), 0, wanted, allowed)
+        if found is not None:
+            route, values = found
+            return route, dict(zip(route.names, reversed(values), strict=True))
         if allowed:
             raise Refusal(
                 Fault.METHOD_NOT_ALLOWED, f"{method[:20]} is not allowed here; allowed: {', '.join(sorted(allowed))}."
@@ -94,16 +95,22 @@ def _segments(path: str) -> list[str]:
     return [part for part in path.split("/") if part]
 
 
-def _walk(
-    node: _Node, segments: list[str], depth: int, values: tuple[str, ...]
-) -> Iterator[tuple[_Node, tuple[str, ...]]]:
-    """Every node with routes that the segments lead to, the most literal first."""
+def _search(
+    node: _Node, segments: list[str], depth: int, method: str, allowed: set[str]
+) -> tuple[Route, list[str]] | None:
+    """The route with its parameters, last one first; literals are tried before parameters.
+
+    Notes in ``allowed`` the methods of nodes that the path leads to without having this one.
+    """
     if depth == len(segments):
-        if node.methods:
-            yield node, values
-        return
-    segment = segments[depth]
-    if segment in node.literal:
-        yield from _walk(node.literal[segment], segments, depth + 1, values)
-    if node.parameter is not None:
-        yield from _walk(node.parameter, segments, depth + 1, (*values, segment))
+        if method in node.methods:
+            return node.methods[method], []
+        allowed.update(node.methods)
+        return None
+    literal = node.literal.get(segments[depth])
+    found = _search(literal, segments, depth + 1, method, allowed) if literal else None
+    if found is None and node.parameter is not None:
+        found = _search(node.parameter, segments, depth + 1, method, allowed)
+        if found is not None:
+            found[1].append(segments[depth])
+    return found

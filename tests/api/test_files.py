@@ -163,6 +163,7 @@ def test_metadata_and_tags(client: httpx.Client, project: str) -> None:
         assert error(client.put(f"{href}/metadata", json=body)) == (400, code)
     assert client.put(f"{href}/tags", json=["a", "b", "a"]).json() == ["a", "b"]
     assert client.get(f"{href}/tags").json() == ["a", "b"]
+    bad: Any
     for bad in ({}, "x", [1], ["a,b"], [""]):
         assert error(client.put(f"{href}/tags", json=bad)) == (400, 5033)
     assert client.put(f"{href}/tags", content=b"null").json() == []
@@ -233,7 +234,7 @@ def test_files_of_others_do_not_exist(client: httpx.Client, other: httpx.Client,
     ]  # fmt: skip
     for thing in (made, folder):
         for method, tail in calls:
-            body = [] if tail == "/tags" else {}
+            body: Any = [] if tail == "/tags" else {}
             assert error(other.request(method, thing["href"] + tail, json=body)) == (404, 5002), (method, tail)
     assert error(other.get("/v2/files", params={"parent": folder["id"]})) == (404, 5002)
     assert error(other.post("/v2/files", json={"name": "x", "type": "folder", "parent": folder["id"]})) == (404, 5026)

@@ -195,7 +195,7 @@ def test_uploads_of_others_do_not_exist(client: httpx.Client, other: httpx.Clien
     assert other.get("/v2/upload/multipart").json()["items"] == []
 
 
-def test_a_part_larger_than_agreed_is_refused_and_leaves_nothing(
+def test_a_part_larger_than_the_file_is_refused_and_leaves_nothing(
     server: Server, client: httpx.Client, project: str
 ) -> None:
     upload = start_upload(client, "a", MIN_PART, project=project, part_size=MIN_PART)
