@@ -95,8 +95,10 @@ class Library:
 
     def body(self, root: Any) -> Document:
         """An app body as a document. Import directives in it are noted as problems."""
-        for where, reference in _directives(root):
-            self._report.problem(where, f"{reference} points outside of the document; pack the app before sending it")
+        if any(directive in node for node in mappings(root) for directive in _DIRECTIVES):
+            for where, reference in _directives(root):
+                what = f"{reference} points outside of the document; pack the app before sending it"
+                self._report.problem(where, what)
         return Document(None, root)
 
     def file(self, uri: str, where: str = "") -> Document:

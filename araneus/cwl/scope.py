@@ -5,14 +5,15 @@ Used by every stage of `araneus.cwl.load`. Problems are collected, not raised, s
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from araneus.cwl.errors import DocumentError, Problem, UnsupportedError
 
 MAX_PROBLEMS: Final = 200
 
 _VERSION = re.compile(r"v1\.([012])(?:\.[0-9]+)?(?:[-.]?dev[0-9]+)?")
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _CWL = "https://w3id.org/cwl/cwl#"
 
 
@@ -73,19 +74,19 @@ class PlacedList(list[Any]):
         self.base = base
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """A place in a document.
 
     ``where`` is for people. ``base`` is the URI of the file, None for a document that must be self-contained.
-    ``version`` is the minor version of CWL 1 that rules here: 0, 1 or 2. ``namespaces`` maps prefixes to URIs.
+    ``version`` is the minor version of CWL 1 that rules here: 0, 1 or 2. ``namespaces`` maps prefixes to URIs. A tuple,
+    since a large document makes tens of thousands of them.
     """
 
     report: Report
     where: str = ""
     base: str | None = None
     version: int = 2
-    namespaces: Mapping[str, str] = field(default_factory=dict)
+    namespaces: Mapping[str, str] = _NONE
 
     def at(self, part: str | int, value: Any = None) -> "Scope":
         """The scope of a part; ``value`` is what stands there, which may come from another file."""
@@ -95,7 +96,7 @@ class Scope:
 
     def under(self, **changes: Any) -> "Scope":
         """The same place under another version, base or set of namespaces."""
-        return replace(self, **changes)
+        return self._replace(**changes)
 
     def problem(self, what: str, part: str | int | None = None) -> None:
         """Note a mistake here, or in a part of what stands here."""
