@@ -127,7 +127,7 @@ class _Run:
             with selectors.DefaultSelector() as selector:
                 selector.register(self._executor.fileno(), selectors.EVENT_READ)
                 self._begin_ready()
-                while self._running:
+                while self._running and self._execution.status is ExecutionStatus.RUNNING:
                     selector.select(_LOOK_SECONDS)
                     for ended in self._executor.poll():
                         self._settle(ended)
@@ -157,7 +157,7 @@ class _Run:
         """Start a job, or put it back and return False when there is no room for it now."""
         evaluator = self._evaluator(job.tool)
         if isinstance(job.tool, ExpressionTool):
-            outputs = run_expression(job.tool, job.inputs, evaluator, locate=locate)
+            outputs = run_expression(job.tool, job.inputs, evaluator, locate=locate, discover=not job.key)
             self._finish(job, Outcome(reason=Reason.SUCCEEDED), outputs)
             return True
         needed = asked or resources(job.tool, job.inputs, evaluator)
@@ -176,7 +176,9 @@ class _Run:
         self._attempts += 1
         attempt = new_uuid()  # processes are found by it, so no other run on this machine may have the same
         directory = self._directory / str(self._attempts)
-        invocation = prepare(tool, job.inputs, layout(directory), needed, evaluator, locate=locate)
+        invocation = prepare(
+            tool, job.inputs, layout(directory), needed, evaluator, locate=locate, discover=not job.key
+        )
         submitted = submission(
             invocation, attempt=attempt, directory=directory, resources=needed, locate=locate, name=job.name
         )
