@@ -4,10 +4,10 @@ Flow: a resource loads tasks and, when inputs or outputs are wanted, the rows of
 read; `show_task` renders. No I/O here. Source: API reference, tasks, sections 2, 3, 7 and 8.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from araneus.api.task_inputs import BESIDE, file_ids
 from araneus.api.wire import timestamp
@@ -51,41 +51,53 @@ class Background:
     children: Mapping[str, Mapping[Status, int]] = field(default_factory=dict)
 
 
-def show_task(task: Task, href: str, background: Background) -> dict[str, Any]:
-    """The task object. Fields that do not apply yet (``end_time`` of a draft) are left out, not null."""
-    files = background.files
-    shown: dict[str, Any] = {
-        "href": href,
-        "id": task.id,
-        "name": task.name,
-        "description": task.description,
-        "status": task.status.value,
-        "project": task.project,
-        "app": task.app,
-        "type": "v2",
-        "created_by": task.created_by,
-        "created_time": timestamp(task.created_time),
-        "batch": task.batch,
-        "use_interruptible_instances": task.use_interruptible_instances,
-        "execution_settings": task.execution_settings,
-        "execution_status": execution_status(task, background.now) | child_counts(background.children.get(task.id)),
-        "errors": list(task.errors),
-        "warnings": list(task.warnings),
-        "inputs": show_values(task.inputs, files),
-        "outputs": show_values(task.outputs, files),
-    }
-    optional = {
-        "executed_by": task.executed_by,
-        "start_time": timestamp(task.start_time),
-        "end_time": timestamp(task.end_time),
-        "batch_by": task.batch_by if task.batch else None,
-        "batch_input": task.batch_input if task.batch else None,
-        "parent": task.parent,
-        "batch_group": task.batch_group,
-        "output_location": task.output_location,
-        "price": price() if task.status in TERMINAL else None,
-    }
-    return shown | {name: value for name, value in optional.items() if value is not None}
+def show_task(
+    task: Task, href: str, background: Background, wants: Callable[[str], bool] = lambda name: True
+) -> dict[str, Any]:
+    """The task object, with the fields that ``wants`` says yes to: lists show few, and polling asks for one or two.
+
+    Fields that do not apply yet (``end_time`` of a draft) are left out, not null.
+    """
+    shown = {"href": href} if wants("href") else {}
+    for name, show in _FIELDS.items():
+        if wants(name):
+            value = show(task, background)
+            if value is not None or name == "description":
+                shown[name] = value
+    return shown
+
+
+_Show: TypeAlias = Callable[[Task, Background], Any]
+_FIELDS: Final[dict[str, _Show]] = {
+    "id": lambda task, _: task.id,
+    "name": lambda task, _: task.name,
+    "description": lambda task, _: task.description,
+    "status": lambda task, _: task.status.value,
+    "project": lambda task, _: task.project,
+    "app": lambda task, _: task.app,
+    "type": lambda task, _: "v2",
+    "created_by": lambda task, _: task.created_by,
+    "executed_by": lambda task, _: task.executed_by,
+    "created_time": lambda task, _: timestamp(task.created_time),
+    "start_time": lambda task, _: timestamp(task.start_time),
+    "end_time": lambda task, _: timestamp(task.end_time),
+    "batch": lambda task, _: task.batch,
+    "batch_by": lambda task, _: task.batch_by if task.batch else None,
+    "batch_input": lambda task, _: task.batch_input if task.batch else None,
+    "parent": lambda task, _: task.parent,
+    "batch_group": lambda task, _: task.batch_group,
+    "use_interruptible_instances": lambda task, _: task.use_interruptible_instances,
+    "execution_settings": lambda task, _: task.execution_settings,
+    "output_location": lambda task, _: task.output_location,
+    "execution_status": lambda task, background: (
+        execution_status(task, background.now) | child_counts(background.children.get(task.id))
+    ),
+    "price": lambda task, _: price() if task.status in TERMINAL else None,
+    "errors": lambda task, _: task.errors,
+    "warnings": lambda task, _: task.warnings,
+    "inputs": lambda task, background: show_values(task.inputs, background.files),
+    "outputs": lambda task, background: show_values(task.outputs, background.files),
+}
 
 
 def price() -> dict[str, Any]:

@@ -58,7 +58,7 @@ def show_tasks(call: Call, services: Services, conn: Connection, found: Sequence
     parents = [task.id for task in found if task.batch and task.status is not Status.DRAFT]
     counts = {parent: tasks.status_counts(conn, parent) for parent in parents if wanted.wants("execution_status")}
     background = Background(files=rows, now=services.clock(), children=counts)
-    return [show_task(task, call.href("tasks", task.id), background) for task in found]
+    return [show_task(task, call.href("tasks", task.id), background, wanted.wants) for task in found]
 
 
 def answer_task(call: Call, services: Services, task: Task, status: int = 200) -> Answer:

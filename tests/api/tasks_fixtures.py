@@ -1,5 +1,6 @@
 """What tests of apps and tasks share: a project, files in it, small apps that are installed over HTTP."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -11,7 +12,8 @@ from araneus.model.access import Permissions
 from araneus.model.file import File
 from araneus.model.ids import new_file_id
 from araneus.model.project import Member
-from araneus.store import files, members
+from araneus.model.task import Status, Task, step
+from araneus.store import files, members, tasks
 from tests.api.conftest import Server, utc_now
 
 TOOL: dict[str, Any] = {
@@ -163,6 +165,55 @@ def make_lab(server: Server, username: str = "rosalind", name: str = "DNA") -> I
         assert answer.status_code == 201, answer.text
         project = answer.json()
         yield Lab(server=server, client=client, project=project["id"], root=project["root_folder"], opened=opened)
+
+
+DOCUMENTED = {
+    "href", "id", "name", "description", "status", "project", "app", "type", "created_by", "executed_by",
+    "created_time", "start_time", "end_time", "batch", "batch_by", "batch_input", "parent", "batch_group",
+    "use_interruptible_instances", "execution_settings", "output_location", "execution_status", "price", "errors",
+    "warnings", "inputs", "outputs", "origin", "origin_id",
+}  # fmt: skip
+ALWAYS = {
+    "href", "id", "name", "status", "project", "app", "type", "created_by", "created_time", "batch",
+    "use_interruptible_instances", "errors", "warnings", "inputs", "outputs",
+}  # fmt: skip
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+UNKNOWN = "7d3f2a10-5c1b-4a0e-9b2e-2f6c1a9e0b41"
+
+
+ITEM = {"type": "item"}
+
+
+def code(answer: httpx.Response) -> tuple[int, int]:
+    body = answer.json()
+    assert body["status"] == answer.status_code
+    assert body["message"]
+    return answer.status_code, body["code"]
+
+
+def act(lab: Lab, task: dict[str, Any], verb: str, /, **params: Any) -> httpx.Response:
+    return lab.client.post(f"/v2/tasks/{task['id']}/actions/{verb}", params=params)
+
+
+def stored(lab: Lab, identity: str) -> Task:
+    with lab.server.services.database.read() as conn:
+        found = tasks.get(conn, identity)
+    assert found is not None
+    return found
+
+
+def move(lab: Lab, identity: str, *path: Status, **changes: Any) -> None:
+    """What the scheduler would do: bring a task to another status."""
+    for status in path:
+        with lab.server.services.database.write() as conn:
+            before = tasks.get(conn, identity)
+            assert before is not None
+            after, event = step(before, status, now=utc_now(), actor="scheduler")
+            tasks.save(conn, before, replace(after, **changes), event)
+
+
+def patch(lab: Lab, task: dict[str, Any], body: Any) -> httpx.Response:
+    return lab.client.patch(f"/v2/tasks/{task['id']}", json=body)
 
 
 def a_file(identity: str) -> dict[str, str]:
