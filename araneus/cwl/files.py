@@ -80,6 +80,8 @@ def described(value: FileValue, locate: Locate, where: str) -> FileValue:
         result["nameroot"], result["nameext"] = split_name(basename)
         if "size" not in result:
             result["size"] = _size(value, locate, where)
+    elif is_literal(value) and not isinstance(value.get("listing"), list):
+        raise InputError(Problem(where, f"directory {basename!r} has neither a location nor a listing"))
     for key in ("secondaryFiles", "listing"):
         if result.get(key):
             result[key] = [described(item, locate, f"{where}/{key}") for item in result[key]]
