@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from araneus.cwl.scope import Scope, short
 
 MAX_UNKNOWN: Final = 100
+MAX_ID: Final = 256
 _LIKENESS: Final = 0.84
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -181,9 +182,11 @@ def _list_entries(
 
 
 def unique_ids(scope: Scope, found: list[str], field: str) -> None:
-    """Note every id that stands twice."""
+    """Note every id that stands twice, or is too long to be shown, stored or typed."""
     seen: set[str] = set()
     for name in found:
+        if len(name) > MAX_ID:
+            scope.problem(f"the id {name[:80]!r}... is longer than {MAX_ID} characters", field)
         if name in seen:
             scope.problem(f"the id {name[:80]!r} is given twice", field)
         seen.add(name)

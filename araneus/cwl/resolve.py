@@ -12,7 +12,7 @@ from typing import Any, Final
 from araneus.cwl.errors import DocumentError, Problem
 from araneus.cwl.fields import kind_of
 from araneus.cwl.references import join, local_path
-from araneus.cwl.scope import PlacedDict, PlacedList, Report, Scope, short
+from araneus.cwl.scope import MAX_SHOWN, PlacedDict, PlacedList, Report, Scope, short
 from araneus.cwl.text import MAX_TEXT, parse_text
 
 MAX_IMPORTS: Final = 20
@@ -237,6 +237,6 @@ def _directives(root: Any) -> Iterator[tuple[str, str]]:
             for directive in _DIRECTIVES:
                 if directive in node:
                     yield where or directive, f"{directive} {str(node[directive])[:200]!r}"
-            pending.extend((f"{where}/{key}".lstrip("/"), item) for key, item in node.items())
+            pending.extend((f"{where}/{key[:MAX_SHOWN]}".lstrip("/"), item) for key, item in node.items())
         elif isinstance(node, list):
             pending.extend((f"{where}/{index}".lstrip("/"), item) for index, item in enumerate(node))

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from araneus.cwl.errors import DocumentError, Problem, UnsupportedError
 
 MAX_PROBLEMS: Final = 200
+MAX_SHOWN: Final = 100
 
 _VERSION = re.compile(r"v1\.([012])(?:\.[0-9]+)?(?:[-.]?dev[0-9]+)?")
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
@@ -90,7 +91,8 @@ class Scope(NamedTuple):
 
     def at(self, part: str | int, value: Any = None) -> "Scope":
         """The scope of a part; ``value`` is what stands there, which may come from another file."""
-        where = f"{self.where}/{part}" if self.where else str(part)
+        shown = part if isinstance(part, int) or len(part) <= MAX_SHOWN else f"{part[:MAX_SHOWN]}..."
+        where = f"{self.where}/{shown}" if self.where else str(shown)
         base = value.base if isinstance(value, PlacedDict | PlacedList) else self.base
         return Scope(self.report, where, base, self.version, self.namespaces)
 

@@ -183,6 +183,9 @@ def _plain(name: str, scope: Scope, names: TypeNames, depth: int) -> Type:
     bare = short(name).removeprefix("cwl:")
     if bare in PRIMITIVES and (name.startswith("cwl:") or "://" in name):
         return Primitive(bare)
+    if name in ("array", "record", "enum"):
+        scope.problem(f"{name!r} stands inside of a type: write type: {{type: {name}, ...}}")
+        return ANY
     known = ", ".join(sorted(PRIMITIVES))
     scope.problem(f"unknown type {name[:80]!r}; known are {known} and the names in SchemaDefRequirement")
     return ANY

@@ -118,10 +118,10 @@ def describe(kind: Type) -> str:
         inner = describe(kind.items)
         return f"{inner}[]" if isinstance(kind.items, Primitive | ArrayType | RecordType) else f"list of ({inner})"
     if isinstance(kind, EnumType):
-        shown = ", ".join(kind.symbols[:10])
+        shown = ", ".join(symbol[:_SHOWN] for symbol in kind.symbols[:10])
         return f"one of {shown}" + (", ..." if len(kind.symbols) > 10 else "")
     if isinstance(kind, RecordType):
-        return f"record {kind.name}" if kind.name else "record"
+        return f"record {kind.name[:_SHOWN]}" if kind.name else "record"
     rest = without_null(kind)
     if is_optional(kind) and not isinstance(rest, UnionType):
         return f"{describe(rest)}?" if isinstance(rest, Primitive | ArrayType) else f"{describe(rest)} or null"
