@@ -49,6 +49,7 @@ class Bubblewrap:
         self._read_only = _outermost([*_interpreter(), *read_only])
         self._system = (
             *("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
+            *_identity(),
             *("--ro-bind", "/usr", "/usr"),
             *(option for name in _TOP for option in _top_level(Path("/") / name)),
             *("--proc", "/proc", "--dev", "/dev"),
@@ -127,6 +128,11 @@ class Bubblewrap:
                 continue
             kept.append(bind)
         return kept
+
+
+def _identity() -> tuple[str, ...]:
+    """Root's tools see themselves as nobody: as root, tar would try to change owners, which fails in a sandbox."""
+    return ("--unshare-user", "--uid", "65534", "--gid", "65534") if os.geteuid() == 0 else ()
 
 
 def _interpreter() -> list[Path]:

@@ -27,7 +27,7 @@ def containers() -> Containers:
 
 
 @pytest.fixture
-def sandbox(opened: Callable[[Containers], LocalExecutor], containers: Containers) -> LocalExecutor:
+def sandbox(opened: Callable[..., LocalExecutor], containers: Containers) -> LocalExecutor:
     return opened(containers)
 
 
@@ -84,6 +84,13 @@ def test_no_capabilities(sandbox: LocalExecutor, jobs: Path) -> None:
     run(sandbox, jobs / "a", "grep", "-E", "^(CapEff|CapPrm|CapBnd|NoNewPrivs)", "/proc/self/status")
     seen = dict(line.split() for line in out(jobs / "a").splitlines())
     assert seen == {"CapPrm:": "0" * 16, "CapEff:": "0" * 16, "CapBnd:": "0" * 16, "NoNewPrivs:": "1"}
+
+
+def test_an_archive_of_somebody_elses_files_can_be_unpacked(sandbox: LocalExecutor, jobs: Path) -> None:
+    script = "echo x >x; tar -c --owner=1001 --group=1001 -f a.tar x && rm x && tar -xf a.tar && id -u"
+    assert run(sandbox, jobs / "a", "sh", "-c", script).outcome.exit_code == 0
+    assert (jobs / "a" / "work" / "x").stat().st_uid == os.geteuid()
+    assert out(jobs / "a").strip() != "0"
 
 
 def test_network_only_on_request(sandbox: LocalExecutor, jobs: Path) -> None:
@@ -163,7 +170,7 @@ def test_a_working_directory_of_another_name(sandbox: LocalExecutor, jobs: Path)
 
 
 def test_a_command_that_the_sandbox_does_not_show(
-    opened: Callable[[Containers], LocalExecutor], jobs: Path, tmp_path: Path
+    opened: Callable[..., LocalExecutor], jobs: Path, tmp_path: Path
 ) -> None:
     tool = tmp_path / "bin" / "mytool"
     tool.parent.mkdir()
