@@ -23,6 +23,7 @@ from araneus.executors.errors import CannotStartError
 from araneus.executors.jobdir import TEMPORARY, WORK
 from araneus.executors.mounts import Bind
 from araneus.executors.processes import Container
+from araneus.executors.verdict import out_of_memory
 from araneus.model.job import Outcome, Reason
 
 _MAX_PROCESSES = 4096
@@ -114,11 +115,7 @@ class CommandLineEngine:
     def judge(self, code: int, stderr: str, notes: str) -> Outcome | None:
         """Tell what the engine did from what the tool did: out of memory, no such command, not started at all."""
         if notes.startswith("true"):
-            return Outcome(
-                reason=Reason.OUT_OF_MEMORY,
-                exit_code=code,
-                message="The tool used more memory than its limit: ask for more (ramMin) and run the task again.",
-            )
+            return out_of_memory(code)
         if code in {126, 127} and _says(stderr, ("executable file not found", "no such file", "not found in $PATH")):
             return Outcome(reason=Reason.COMMAND_NOT_FOUND, message=f"The image has no such command: {_last(stderr)}")
         if code == 126 and _says(stderr, ("permission denied",)) and _says(stderr, (f"{self.name}:", "Error:")):

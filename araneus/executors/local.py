@@ -17,13 +17,14 @@ from pathlib import Path
 
 from araneus.executors import jobdir, processes
 from araneus.executors.base import Ended, Fit, Found, Submission
+from araneus.executors.cgroups import Cgroups
 from araneus.executors.containers import Containers
 from araneus.executors.enclosure import Enclosure
 from araneus.executors.errors import outcome_of
 from araneus.executors.fetch import Fetcher
 from araneus.executors.jobdir import Finding, Record, Trace
 from araneus.executors.prepare import prepare, start
-from araneus.executors.verdict import Stop, verdict
+from araneus.executors.verdict import Stop, out_of_memory, verdict
 from araneus.executors.watch import Watch
 from araneus.model.job import Outcome, Reason, Resources
 
@@ -57,7 +58,8 @@ class LocalExecutor:
     """The `Executor` of one machine. See the protocol for its obligations.
 
     ``cores`` and ``memory`` (MiB) are what its attempts may take together; ``say`` is told what a person should see
-    (an image is being fetched).
+    (an image is being fetched); ``grace`` is in seconds; ``watch`` may be one for systems without pidfds.
+    With ``cgroups`` the memory of tools without a container is limited too.
     """
 
     name = "local"
@@ -71,14 +73,17 @@ class LocalExecutor:
         clock: Callable[[], datetime],
         say: Callable[[str], None] = lambda _: None,
         grace: float = GRACE,
+        watch: Watch | None = None,
+        cgroups: Cgroups | None = None,
     ) -> None:
         self._cores = cores
         self._memory = memory
         self._containers = containers
         self._clock = clock
         self._grace = grace
+        self._cgroups = cgroups
         processes.keep_descriptors()
-        self._watch = Watch()
+        self._watch = watch or Watch()
         self._fetcher = Fetcher(self._watch.wake, say)
         self._active: dict[str, _Active] = {}
         self._taken: dict[str, Resources] = {}
@@ -170,7 +175,10 @@ class LocalExecutor:
                 self._take_up({submission.attempt: submission.directory})
                 return
             launch = prepare(submission, active.enclosure, image)
-            active.pid = start(submission, active.enclosure, launch, lock)
+            group = ""
+            if self._cgroups is not None and launch.container is None:
+                group = os.fspath(self._cgroups.make(submission.attempt, submission.resources.memory))
+            active.pid = start(submission, active.enclosure, launch, lock, group)
         finally:
             if lock is not None:
                 os.close(lock)
@@ -242,6 +250,8 @@ class LocalExecutor:
                 active.kill_at = now + 1.0
                 self._watch.at(active.kill_at)
                 processes.end([active.suspect])
+                if self._cgroups is not None:
+                    self._cgroups.end(active.attempt)
             if active.submission is None and not active.watched:
                 self._look_again(active, now)
 
@@ -279,13 +289,23 @@ class LocalExecutor:
 
     def _conclude(self, active: _Active, finding: Finding, status: int | None = None) -> None:
         directory = active.directory
-        outcome = None
+        outcome = self._leave_group(active, finding)
         if active.stop is None and finding.exit_code not in {None, 0} and active.enclosure.encloses:
             notes = (jobdir.read_small(directory / jobdir.CONTAINER) or b"").decode("utf-8", "replace")
             stderr = jobdir.error_tail(directory, jobdir.read_record(directory))
-            outcome = active.enclosure.judge(finding.exit_code or 0, stderr, notes)
+            outcome = outcome or active.enclosure.judge(finding.exit_code or 0, stderr, notes)
         room = os.statvfs(directory).f_bavail > 0 if finding.trace is not Trace.ENDED and directory.is_dir() else True
         self._over(active.attempt, outcome or verdict(finding, stop=active.stop, status=status, room=room), finding)
+
+    def _leave_group(self, active: _Active, finding: Finding) -> Outcome | None:
+        if self._cgroups is None:
+            return None
+        ran_out = self._cgroups.ran_out(active.attempt)
+        self._cgroups.end(active.attempt)
+        self._cgroups.remove(active.attempt)
+        if not ran_out or finding.exit_code == 0 or active.stop is not None:
+            return None
+        return out_of_memory(finding.exit_code)
 
     def _over(self, attempt: str, outcome: Outcome, finding: Finding | None = None) -> None:
         now = self._clock()

@@ -39,12 +39,21 @@ def prepare(submission: Submission, enclosure: Enclosure, image: str) -> Launch:
     return enclosure.launch(submission, binds, image)
 
 
-def start(submission: Submission, enclosure: Enclosure, launch: Launch, lock: int) -> int:
-    """Start the wrapper and return its process id. Raises `CannotStartError`, OSError and ValueError."""
+def start(submission: Submission, enclosure: Enclosure, launch: Launch, lock: int, group: str = "") -> int:
+    """Start the wrapper, in a control group if there is one, and return its process id.
+
+    Raises `CannotStartError`, OSError and ValueError.
+    """
     environment = {**launch.environment, processes.MARK: submission.attempt}
     with opened(submission, enclosed=enclosure.encloses) as streams:
         return processes.spawn(
-            submission.directory, launch.command, environment, streams, lock=lock, container=launch.container
+            submission.directory,
+            launch.command,
+            environment,
+            streams,
+            lock=lock,
+            container=launch.container,
+            group=group,
         )
 
 

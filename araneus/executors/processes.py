@@ -20,9 +20,9 @@ MARK = "ARANEUS_ATTEMPT"
 _PROC = Path("/proc")
 _LOCK_DESCRIPTOR = 9
 
-# $1 is the job directory, the rest is the command. Only builtins of the shell
-# are used, so nothing but the tool itself is executed. The traps keep the wrapper alive when a tool signals its own
-# process group; they are reset for the tool. OLDPWD would tell the server's own directory.
+# $1 is the job directory, $2 the file to join a control group by, or empty; the rest is the command. Only builtins of
+# the shell are used, so nothing but the tool itself is executed. The traps keep the wrapper alive when a tool signals
+# its own process group; they are reset for the tool. OLDPWD would tell the server's own directory.
 _WRAPPER = """\
 trap : HUP INT QUIT TERM USR1 USR2 ALRM
 echo "$$" >"$1/pid" || exit 125
@@ -30,8 +30,9 @@ umask 022
 ulimit -c 0
 cd "$1/work" || exit 125
 unset OLDPWD
+if [ "$2" ]; then echo "$$" >"$2"; fi
 job=$1
-shift
+shift 2
 "$@" 9>&-
 code=$?
 echo "$code" >"$job/exit_code"
@@ -90,14 +91,16 @@ def spawn(
     *,
     lock: int,
     container: Container | None = None,
+    group: str = "",
 ) -> int:
     """Start the wrapper in a session of its own and return its process id.
 
     The wrapper outlives this process: it writes ``pid``, runs the command in ``work/``, writes ``exit_code``, and holds
-    ``lock`` meanwhile. Raises OSError (E2BIG: too long a command line) or ValueError (a NUL in it).
+    ``lock`` meanwhile. ``group`` is the file of a control group to join.
+    Raises OSError (E2BIG: too long a command line) or ValueError (a NUL in it).
     """
     script = _WRAPPER if container is None else _CONTAINER_WRAPPER
-    between = () if container is None else (container.program, container.name)
+    between = (group,) if container is None else (container.program, container.name)
     arguments = ["sh", "-c", script, "araneus-job", os.fspath(directory), *between, *command]
     actions = [
         (os.POSIX_SPAWN_DUP2, streams.stdin, 0),

@@ -46,6 +46,15 @@ def verdict(finding: Finding, *, stop: Stop | None = None, status: int | None = 
     )
 
 
+def out_of_memory(exit_code: int | None) -> Outcome:
+    """The outcome of an attempt whose memory limit was reached."""
+    return Outcome(
+        reason=Reason.OUT_OF_MEMORY,
+        exit_code=exit_code,
+        message="The tool used more memory than its limit: ask for more (ramMin) and run the task again.",
+    )
+
+
 def _signal(code: int) -> str:
     number = code - 128
     if number not in {item.value for item in signal.Signals}:

@@ -14,16 +14,19 @@ from collections.abc import Callable
 
 
 class Watch:
-    """Watched processes by attempt id. All methods but `wake` belong to one thread."""
+    """Watched processes by attempt id. All methods but `wake` belong to one thread.
+
+    ``descriptors`` False leaves pidfds aside where there are some, as on a system that has none.
+    """
 
     TICK = 0.05
     """Seconds between looks at attempts that cannot be watched by descriptor."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, descriptors: bool = True) -> None:
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
-        self._epoll = select.epoll() if hasattr(select, "epoll") else None
+        self._epoll = select.epoll() if descriptors and hasattr(select, "epoll") else None
         if self._epoll is not None:
             self._epoll.register(self._reader, select.EPOLLIN)
         self._by_descriptor: dict[int, str] = {}

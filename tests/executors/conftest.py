@@ -8,6 +8,7 @@ import pytest
 
 from araneus.executors.containers import Containers
 from araneus.executors.local import LocalExecutor
+from araneus.executors.watch import Watch
 
 
 def now() -> datetime:
@@ -16,12 +17,12 @@ def now() -> datetime:
 
 
 @pytest.fixture
-def opened() -> Iterator[Callable[[Containers], LocalExecutor]]:
+def opened() -> Iterator[Callable[..., LocalExecutor]]:
     """Makes executors with two cores and 2048 MiB, and closes them."""
     made: list[LocalExecutor] = []
 
-    def make(containers: Containers) -> LocalExecutor:
-        made.append(LocalExecutor(cores=2, memory=2048, containers=containers, clock=now, grace=0.5))
+    def make(containers: Containers, watch: Watch | None = None) -> LocalExecutor:
+        made.append(LocalExecutor(cores=2, memory=2048, containers=containers, clock=now, grace=0.5, watch=watch))
         return made[-1]
 
     yield make
@@ -30,7 +31,7 @@ def opened() -> Iterator[Callable[[Containers], LocalExecutor]]:
 
 
 @pytest.fixture
-def host(opened: Callable[[Containers], LocalExecutor]) -> LocalExecutor:
+def host(opened: Callable[..., LocalExecutor]) -> LocalExecutor:
     """An executor without any enclosure."""
     return opened(Containers.detect("none"))
 

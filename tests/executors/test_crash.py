@@ -71,9 +71,7 @@ def starts(jobs: Path, name: str) -> int:
 
 
 @pytest.mark.parametrize("enclosure", ["none", "bubblewrap"])
-def test_running_attempts_outlive_the_server(
-    opened: Callable[[Containers], LocalExecutor], jobs: Path, enclosure: str
-) -> None:
+def test_running_attempts_outlive_the_server(opened: Callable[..., LocalExecutor], jobs: Path, enclosure: str) -> None:
     server = Server(jobs, "sleep 1.5; echo done; exit 7", 3, enclosure=enclosure)
     server.expect("submitted")
     server.kill()
@@ -118,9 +116,7 @@ def test_a_killed_wrapper_is_lost_and_its_children_are_ended(host: LocalExecutor
     assert alive("a", jobs) == {}
 
 
-def test_a_wrapper_killed_while_the_server_was_away_is_lost(
-    opened: Callable[[Containers], LocalExecutor], jobs: Path
-) -> None:
+def test_a_wrapper_killed_while_the_server_was_away_is_lost(opened: Callable[..., LocalExecutor], jobs: Path) -> None:
     server = Server(jobs, "sleep 63", 1)
     server.expect("submitted")
     pid = until(lambda: jobdir.examine(jobs / "n0").pid)

@@ -98,7 +98,7 @@ def containers(environ: Mapping[str, str]) -> Containers:
 
 
 @pytest.fixture
-def docker(opened: Callable[[Containers], LocalExecutor], containers: Containers) -> LocalExecutor:
+def docker(opened: Callable[..., LocalExecutor], containers: Containers) -> LocalExecutor:
     return opened(containers)
 
 
@@ -200,7 +200,7 @@ def test_cancelling_a_container(docker: LocalExecutor, jobs: Path, environ: Mapp
 
 @pytest.mark.container
 def test_a_container_outlives_the_server(
-    docker: LocalExecutor, containers: Containers, opened: Callable[[Containers], LocalExecutor], jobs: Path
+    docker: LocalExecutor, containers: Containers, opened: Callable[..., LocalExecutor], jobs: Path
 ) -> None:
     docker.submit(submission(jobs / "a", "sh", "-c", "sleep 1; exit 5", image=IMAGE))
     deadline = time.monotonic() + 20
@@ -278,7 +278,7 @@ def slow_engine(tmp_path: Path) -> CommandLineEngine:
 
 
 def test_an_image_is_fetched_once_and_nobody_is_held_up(
-    opened: Callable[[Containers], LocalExecutor], jobs: Path, tmp_path: Path, slow_engine: CommandLineEngine
+    opened: Callable[..., LocalExecutor], jobs: Path, tmp_path: Path, slow_engine: CommandLineEngine
 ) -> None:
     executor = opened(Containers(engine=slow_engine))
     attempts = [f"n{number}" for number in range(8)]
@@ -291,7 +291,7 @@ def test_an_image_is_fetched_once_and_nobody_is_held_up(
 
 
 def test_cancelling_while_the_image_is_fetched(
-    opened: Callable[[Containers], LocalExecutor], jobs: Path, slow_engine: CommandLineEngine
+    opened: Callable[..., LocalExecutor], jobs: Path, slow_engine: CommandLineEngine
 ) -> None:
     executor = opened(Containers(engine=slow_engine))
     executor.submit(submission(jobs / "a", "true", image=IMAGE))
@@ -324,5 +324,5 @@ class TestContract(ExecutorContract):
     EXTRA: ClassVar[Mapping[str, Any]] = {"image": IMAGE}
 
     @pytest.fixture
-    def start(self, opened: Callable[[Containers], LocalExecutor], containers: Containers) -> Start:
+    def start(self, opened: Callable[..., LocalExecutor], containers: Containers) -> Start:
         return lambda: opened(containers)

@@ -154,7 +154,7 @@ def test_a_working_directory_elsewhere_needs_a_container(host: LocalExecutor, jo
     assert run(host, jobs / "a", "true", work="/somewhere").outcome.reason is Reason.UNSUPPORTED
 
 
-def test_a_full_disk_is_an_outcome(opened: Callable[[Containers], LocalExecutor], tmp_path: Path) -> None:
+def test_a_full_disk_is_an_outcome(opened: Callable[..., LocalExecutor], tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
     if (
@@ -171,9 +171,7 @@ def test_a_full_disk_is_an_outcome(opened: Callable[[Containers], LocalExecutor]
         subprocess.run(["umount", "-l", small], check=True)
 
 
-def test_the_exit_code_survives_a_disk_that_fills_up(
-    opened: Callable[[Containers], LocalExecutor], tmp_path: Path
-) -> None:
+def test_the_exit_code_survives_a_disk_that_fills_up(opened: Callable[..., LocalExecutor], tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
     if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", small], check=False).returncode:
@@ -270,9 +268,7 @@ def test_sending_to_a_process_id_that_was_reused_does_nothing() -> None:
         other.kill()
 
 
-def test_the_path_of_tools_can_be_set(
-    opened: Callable[[Containers], LocalExecutor], jobs: Path, tmp_path: Path
-) -> None:
+def test_the_path_of_tools_can_be_set(opened: Callable[..., LocalExecutor], jobs: Path, tmp_path: Path) -> None:
     tool = tmp_path / "bin" / "mytool"
     tool.parent.mkdir()
     tool.write_text("#!/bin/sh\necho mine\n")
