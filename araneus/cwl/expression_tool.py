@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from araneus.cwl.errors import ExpressionError, OutputError, Problem
 from araneus.cwl.expressions import Evaluator
-from araneus.cwl.files import Locate, local_path
+from araneus.cwl.files import Locate, local_path, well_formed
 from araneus.cwl.process import ExpressionTool
 from araneus.cwl.ready import output_problems, ready_inputs, seen_inputs
 from araneus.cwl.staging import Stage
@@ -35,9 +35,7 @@ def run_expression(
     result = evaluator.evaluate(tool.expression, inputs=seen_inputs(tool, placed), runtime={}, where="expression")
     if not isinstance(result, dict):
         raise ExpressionError(Problem("expression", "must give an object with a value for each output"))
-    outputs = {
-        port.id: map_file_values(result.get(port.id), lambda file: _settled(file, stage)) for port in tool.outputs
-    }
+    outputs = {port.id: _output(result.get(port.id), stage, f"outputs/{port.id}") for port in tool.outputs}
     problems = [
         Problem(f"outputs/{port.id}{problem.where}", problem.what)
         for port in tool.outputs
@@ -46,6 +44,10 @@ def run_expression(
     if problems:
         raise OutputError(*problems)
     return outputs
+
+
+def _output(value: Value, stage: Stage, where: str) -> Value:
+    return map_file_values(value, lambda file: _settled(well_formed(file, where, ExpressionError), stage))
 
 
 def _settled(value: FileValue, stage: Stage) -> FileValue:

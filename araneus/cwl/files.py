@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 
 from araneus.cwl.errors import CWLError, InputError, Problem
 from araneus.cwl.process import Listing
+from araneus.cwl.types import DIRECTORY, FILE, matches
 from araneus.model.file import Location
 from araneus.model.values import FileValue, Value
 
@@ -66,11 +67,23 @@ def is_literal(value: FileValue) -> bool:
     return location is None or str(location).startswith("_:")
 
 
+def well_formed(value: FileValue, where: str, error: type[CWLError] = InputError) -> FileValue:
+    """The value itself when it is a File or Directory through and through; otherwise ``error`` is raised."""
+    problems = matches(DIRECTORY if value["class"] == "Directory" else FILE, value)
+    if problems:
+        raise error(*(Problem(f"{where}{problem.where}", problem.what) for problem in problems))
+    return value
+
+
 def described(value: FileValue, locate: Locate, where: str) -> FileValue:
     """A copy with ``basename``, ``nameroot``, ``nameext`` and ``size``, inside secondary files and listings too.
 
     Raises `InputError` for a name that cannot be one, and for a value without location or content.
     """
+    return _described(well_formed(value, where), locate, where)
+
+
+def _described(value: FileValue, locate: Locate, where: str) -> FileValue:
     result = dict(value)
     basename = result.get("basename")
     if basename is None:
@@ -84,7 +97,7 @@ def described(value: FileValue, locate: Locate, where: str) -> FileValue:
         raise InputError(Problem(where, f"directory {basename!r} has neither a location nor a listing"))
     for key in ("secondaryFiles", "listing"):
         if result.get(key):
-            result[key] = [described(item, locate, f"{where}/{key}") for item in result[key]]
+            result[key] = [_described(item, locate, f"{where}/{key}") for item in result[key]]
     return result
 
 

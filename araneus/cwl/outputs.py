@@ -15,7 +15,7 @@ from typing import Final
 from araneus.cwl.command import Invocation
 from araneus.cwl.errors import MissingOutputError, OutputError, Problem
 from araneus.cwl.expressions import Evaluator
-from araneus.cwl.files import Locate, check_basename, contents, is_literal, local_path, split_name, trimmed
+from araneus.cwl.files import Locate, check_basename, contents, is_literal, local_path, split_name, trimmed, well_formed
 from araneus.cwl.process import CommandLineTool, Listing, OutputBinding, OutputPort
 from araneus.cwl.produced import WorkTree
 from araneus.cwl.ready import listing_level, output_problems
@@ -193,6 +193,7 @@ class _Collector:
 
     def settled(self, value: FileValue) -> FileValue:
         """The file value as it really is: looked up by path or location, with what the expression said about it."""
+        value = well_formed(value, "", OutputError)
         inner = [self.settled(item) for item in value.get("secondaryFiles") or ()]
         path = self._path(value)
         if path is None:

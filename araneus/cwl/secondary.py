@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from araneus.cwl.errors import CWLError, Problem
 from araneus.cwl.expressions import Evaluator
-from araneus.cwl.files import check_basename
+from araneus.cwl.files import check_basename, well_formed
 from araneus.cwl.process import SecondaryFile
 from araneus.cwl.templates import has_expression
 from araneus.model.values import FileValue, Value, is_file_value
@@ -77,6 +77,7 @@ def _wanted(primary: FileValue, pattern: SecondaryFile, rules: SecondaryRules) -
         if isinstance(item, str):
             yield {"basename": item.rsplit("/", 1)[-1]}
         elif is_file_value(item) and ("location" in item or "path" in item):
+            well_formed(item, rules.where, rules.error)
             place = str(item.get("location") or item["path"])
             yield {**item, "basename": item.get("basename") or unquote(place.rsplit("/", 1)[-1])}
         elif item is not None:

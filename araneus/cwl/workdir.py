@@ -11,7 +11,7 @@ from typing import Any
 
 from araneus.cwl.errors import InputError, Problem
 from araneus.cwl.expressions import Evaluator, value_text
-from araneus.cwl.files import check_basename, described, local_path
+from araneus.cwl.files import check_basename, described, local_path, well_formed
 from araneus.cwl.process import CommandLineTool
 from araneus.cwl.staging import Stage, moved
 from araneus.model.values import FileValue, Value, is_file_value
@@ -109,7 +109,7 @@ class _ListingReader:
             for item in value:
                 yield from self._results(item, where)
         elif is_file_value(value):
-            yield _Entry(value)
+            yield _Entry(well_formed(value, where))
         elif isinstance(value, Mapping) and "entry" in value:
             yield from _named(value["entry"], value.get("entryname"), value.get("writable") is True, where)
         else:
@@ -132,9 +132,9 @@ def _named(content: Value, name: str | None, writable: bool, where: str) -> Iter
         if name is not None:
             raise InputError(Problem(where, f"a list of files cannot all be called {name!r}; leave entryname out"))
         for item in content:
-            yield _Entry(item, None, writable)
+            yield _Entry(well_formed(item, where), None, writable)
     elif is_file_value(content):
-        yield _Entry(content, name, writable)
+        yield _Entry(well_formed(content, where), name, writable)
     elif name is None:
         raise InputError(Problem(where, "text needs an entryname"))
     else:

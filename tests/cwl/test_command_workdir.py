@@ -154,7 +154,9 @@ def test_absolute_names_need_a_required_container(bench: Bench) -> None:
         (["$({'class': 'Directory', 'basename': 'n', 'listing': [{'class': 'File', 'path': '/etc/passwd'}]})"],
          "needs a location, or contents"),
         (["$({'class': 'File', 'basename': '../x', 'contents': ''})"], "one path component"),
-        (["$({'class': 'Directory', 'basename': 'n', 'listing': [{'class': 'File', 'basename': '../x', 'contents': ''}]})"],
+        (["$({'class': 'File', 'basename': ['x'], 'contents': ''})"], "must be text"),
+        (["$({'class': 'Directory', 'basename': 'x', 'listing': 'x'})"], "must be a list"),
+        (["$({class: 'Directory', basename: 'n', listing: [{class: 'File', basename: '../x', contents: ''}]})"],
          "one path component"),
     ],
 )  # fmt: skip
