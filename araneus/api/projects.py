@@ -21,7 +21,7 @@ from araneus.store import projects, uploads
 
 LIST_FIELDS = ("href", "id", "name")
 ROOT_NAME = "root"
-_ATTEMPTS = 5
+_ATTEMPTS = 64
 
 
 def show_project(call: Call, project: Project, held: Permissions) -> dict[str, Any]:

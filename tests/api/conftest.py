@@ -64,9 +64,11 @@ def add_user(database: Database, username: str, **changes: Any) -> str:
     return token
 
 
-def make_services(directory: Path, *, wakeups: list[float] | None = None, **settings: Any) -> Services:
-    """Services on a fresh SQLite database and storage below the directory."""
-    database = Database.open(f"sqlite:///{directory / 'araneus.db'}")
+def make_services(
+    directory: Path, *, url: str | None = None, wakeups: list[float] | None = None, **settings: Any
+) -> Services:
+    """Services on a database, SQLite below the directory unless another is named, and on storage there."""
+    database = Database.open(url or f"sqlite:///{directory / 'araneus.db'}")
     database.migrate()
     (directory / "jobs").mkdir(exist_ok=True)
     uploads = directory / "uploads"

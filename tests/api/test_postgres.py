@@ -1,0 +1,59 @@
+"""The same server on PostgreSQL, where everything runs in threads and transactions really overlap."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from araneus.testing.postgres import PostgresAbsent, PrivatePostgres
+from tests.api import test_bulk, test_edge, test_files, test_projects, test_uploads
+from tests.api.conftest import Server, running
+
+pytestmark = pytest.mark.postgres
+project = test_files.project
+log = test_files.log
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PrivatePostgres]:
+    try:
+        server = PrivatePostgres()
+    except PostgresAbsent as absent:
+        pytest.skip(str(absent))
+    with server:
+        yield server
+
+
+@pytest.fixture
+def server(postgres: PrivatePostgres, tmp_path: Path) -> Iterator[Server]:
+    url = postgres.create_database()
+    with running(tmp_path, url=url) as started:
+        yield started
+    postgres.drop_database(url)
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[httpx.Client]:
+    with server.client() as opened:
+        yield opened
+
+
+test_project_fields = test_projects.test_a_project_has_exactly_the_documented_fields
+test_project_pages = test_projects.test_lists_are_short_unless_asked_and_pages_lead_to_each_other
+test_project_windows = test_projects.test_any_window_shows_that_part_of_the_list
+test_simultaneous_projects = test_projects.test_simultaneous_creations_all_get_their_own_id
+test_members = test_projects.test_members
+test_removing_each_other = test_projects.test_two_administrators_cannot_remove_each_other
+test_deleting_a_project = test_projects.test_deleting_a_project
+test_filters = test_files.test_lists_are_filtered
+test_copies = test_files.test_copies
+test_moves = test_files.test_moves
+test_metadata = test_files.test_metadata_and_tags
+test_names = test_files.test_any_name_is_taken_as_it_is_or_refused
+test_logs = test_files.test_a_growing_log_is_read_by_id_and_not_listed
+test_parts = test_uploads.test_parts_arrive_in_parallel_and_out_of_order
+test_overwriting = test_uploads.test_a_taken_name_needs_overwrite
+test_coming_and_going = test_uploads.test_bytes_that_come_and_go_at_the_same_time_are_never_lost
+test_bulk_changes = test_bulk.test_update_replaces_and_edit_merges
+test_revocation = test_edge.test_a_revoked_token_and_a_disabled_user_are_refused_at_once
