@@ -27,7 +27,7 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -86,6 +86,9 @@ class Record:
     stderr: str | None = None
 
 
+_RECORD_FIELDS = tuple(field.name for field in fields(Record))
+
+
 def claim(directory: Path) -> int | None:
     """Take the lock: an open descriptor to hand to the wrapper, or None when a wrapper holds it.
 
@@ -140,7 +143,7 @@ def read_files(directory: Path, *, alive: bool) -> Finding:
 
 def write_record(directory: Path, record: Record) -> None:
     """Write ``attempt.json``."""
-    write_text(directory / RECORD, json.dumps(asdict(record)))
+    write_text(directory / RECORD, json.dumps({name: getattr(record, name) for name in _RECORD_FIELDS}))
 
 
 def read_record(directory: Path) -> Record | None:
@@ -149,21 +152,21 @@ def read_record(directory: Path) -> Record | None:
     if content is None:
         return None
     try:
-        fields = json.loads(content)
-        return _record(fields) if isinstance(fields, dict) else None
-    except (ValueError, TypeError, RecursionError):
+        found = json.loads(content)
+        return _record(found) if isinstance(found, dict) else None
+    except (ValueError, TypeError, ArithmeticError, RecursionError):
         return None
 
 
-def _record(fields: Mapping[str, Any]) -> Record:
-    limit = fields.get("time_limit")
+def _record(found: Mapping[str, Any]) -> Record:
+    limit = found.get("time_limit")
     return Record(
-        attempt=str(fields["attempt"]) if "attempt" in fields else "",
-        cores=max(0.0, float(fields.get("cores", 0.0))),
-        memory=max(0, int(fields.get("memory", 0))),
+        attempt=str(found["attempt"]) if "attempt" in found else "",
+        cores=max(0.0, float(found.get("cores", 0.0))),
+        memory=max(0, int(found.get("memory", 0))),
         time_limit=None if limit is None else max(0.0, float(limit)),
-        enclosure=str(fields.get("enclosure", "none")),
-        stderr=None if fields.get("stderr") is None else str(fields["stderr"]),
+        enclosure=str(found.get("enclosure", "none")),
+        stderr=None if found.get("stderr") is None else str(found["stderr"]),
     )
 
 

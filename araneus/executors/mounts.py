@@ -3,8 +3,9 @@
 A target is a path as the tool sees it. Targets below the working, scratch and inputs directories have a place in the
 job directory of this machine; a read-only mount becomes a symbolic link there, a writable one a copy, a literal a file.
 For an enclosed tool (bubblewrap, container) `place` also returns binds: inputs are bound as plain files under their
-target, and what a link in the working directory points at is bound under its own path. A target elsewhere can only be
-bound. Nothing is ever written through a link: every parent of a target is a directory of the job's own.
+target (or, when there are many, are hard links in one directory that is bound read-only), and what a link in the
+working directory points at is bound under its own path. A target elsewhere can only be bound. Nothing is ever written
+through a link: every parent of a target is a directory of the job's own.
 """
 
 import errno
@@ -22,6 +23,8 @@ from araneus.executors.jobdir import INPUTS, TEMPORARY, WORK, write_bytes
 from araneus.model.job import Reason
 
 _FICLONE = 0x40049409
+MANY = 64
+"""Inputs beyond which an enclosed tool gets hard links in one bind: the cost of binds grows with their square."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +51,19 @@ class Placer:
     enclosed: bool
     _known: set[Path] = field(default_factory=set)
     _binds: dict[str, Bind] = field(default_factory=dict)
+    _folders: set[str] = field(default_factory=set)
+    _linked: bool = False
 
     def place(self) -> tuple[Bind, ...]:
         """Make everything and return the binds, parents before what lies in them.
 
         The job's ``work``, ``tmp`` and ``inputs`` directories exist. Raises `CannotStartError` and OSError (ENOSPC).
         """
+        inputs = self.submission.directory / INPUTS
+        staged = sum(PurePosixPath(mount.target).is_relative_to(inputs) for mount in self.submission.mounts)
+        self._linked = self.enclosed and staged > MANY
+        if self._linked:
+            self._bind(inputs, os.fspath(inputs))
         for literal in self.submission.literals:
             if literal.content is None:
                 self._literal(literal)
@@ -77,8 +87,17 @@ class Placer:
         if place is None:
             self._bind(mount.source, mount.target)
             return
-        self._fresh(place).symlink_to(mount.source)
-        self._bind(mount.source, mount.target if place.area == INPUTS else str(mount.source))
+        path = self._fresh(place)
+        if place.area != INPUTS:
+            path.symlink_to(mount.source)
+            self._bind(mount.source, str(mount.source))
+        elif not self._linked:
+            path.symlink_to(mount.source)
+            self._bind(mount.source, mount.target)
+        elif not _hard_link(mount.source, path):
+            # The bind needs something to be put upon.
+            path.mkdir() if mount.source.is_dir() else path.touch()
+            self._bind(mount.source, mount.target)
 
     def _literal(self, literal: Literal) -> None:
         place = self._where(literal.target)
@@ -88,10 +107,11 @@ class Placer:
                 self._parents(path, place.base, inclusive=True)
             else:
                 path.mkdir()
+            self._folders.add(literal.target)
         else:
             path = self._fresh(place) if place else self._aside(literal.target)
             write_bytes(path, literal.content, 0o755 if literal.executable else 0o644)
-        if place is None or place.area == INPUTS:
+        if place is None or (place.area == INPUTS and not self._linked):
             self._bind(path, literal.target)
 
     def _bind(self, source: Path, target: str, *, writable: bool = False) -> None:
@@ -101,8 +121,7 @@ class Placer:
     def _without_outer_directories(self) -> Iterable[Bind]:
         # A literal directory with other targets inside is made by the enclosure itself; binding it would hide them.
         inner = {str(parent) for target in self._binds for parent in PurePosixPath(target).parents}
-        own = os.fspath(self.submission.directory) + "/"
-        return (bind for bind in self._binds.values() if bind.target not in inner or not bind.source.startswith(own))
+        return (bind for bind in self._binds.values() if bind.target not in self._folders or bind.target not in inner)
 
     def _where(self, target: str) -> _Place | None:
         pure = PurePosixPath(target)
@@ -181,6 +200,19 @@ def copy(source: Path, target: Path) -> None:
         with os.fdopen(descriptor, "wb") as writer:
             if not _clone(reader.fileno(), writer.fileno()):
                 shutil.copyfileobj(reader, writer, 1024 * 1024)
+
+
+def _hard_link(source: Path, path: Path) -> bool:
+    """Whether the file could be given a further name. Only for what the tool sees read-only."""
+    if not stat.S_ISREG(source.lstat().st_mode):
+        return False
+    try:
+        path.hardlink_to(source)
+    except OSError as problem:
+        if problem.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        return False
+    return True
 
 
 def _misplaced(message: str) -> CannotStartError:

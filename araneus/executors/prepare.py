@@ -3,6 +3,7 @@
 import json
 import shlex
 import shutil
+from pathlib import Path
 
 from araneus.executors import jobdir, processes
 from araneus.executors.base import Submission
@@ -21,10 +22,8 @@ def prepare(submission: Submission, enclosure: Enclosure, image: str) -> Launch:
     `CannotStartError` and OSError.
     """
     directory = submission.directory
-    _make_directories(submission)
-    binds = Placer(submission, enclosure.encloses).place()
-    jobdir.write_text(directory / jobdir.COMMAND_LOG, shlex.join(submission.command) + "\n")
-    jobdir.write_text(directory / jobdir.JOB, json.dumps(dict(submission.job), default=str, indent=1) + "\n")
+    begun = (directory / jobdir.RECORD).exists()
+    # Written before anything else, so that whatever is found without a record was put there by the caller.
     jobdir.write_record(
         directory,
         Record(
@@ -36,6 +35,10 @@ def prepare(submission: Submission, enclosure: Enclosure, image: str) -> Launch:
             stderr=submission.stderr,
         ),
     )
+    _make_directories(directory, begun=begun)
+    binds = Placer(submission, enclosure.encloses).place()
+    jobdir.write_text(directory / jobdir.COMMAND_LOG, shlex.join(submission.command) + "\n")
+    jobdir.write_text(directory / jobdir.JOB, json.dumps(dict(submission.job), default=str, indent=1) + "\n")
     return enclosure.launch(submission, binds, image)
 
 
@@ -57,11 +60,9 @@ def start(submission: Submission, enclosure: Enclosure, launch: Launch, lock: in
         )
 
 
-def _make_directories(submission: Submission) -> None:
-    directory = submission.directory
-    if (directory / jobdir.RECORD).exists():
-        for name in _OWN:
-            if (directory / name).exists():
-                shutil.rmtree(directory / name)
+def _make_directories(directory: Path, *, begun: bool) -> None:
+    for name in _OWN if begun else ():
+        if (directory / name).exists():
+            shutil.rmtree(directory / name)
     for name in (jobdir.WORK, jobdir.TEMPORARY, jobdir.INPUTS):
         (directory / name).mkdir(exist_ok=True)

@@ -6,6 +6,8 @@ from enum import StrEnum
 from araneus.executors.jobdir import Finding, Trace
 from araneus.model.job import Outcome, Reason
 
+_SIGNALS = {item.value: item.name for item in signal.Signals}
+
 
 class Stop(StrEnum):
     """Why the executor itself ended an attempt."""
@@ -56,9 +58,8 @@ def out_of_memory(exit_code: int | None) -> Outcome:
 
 
 def _signal(code: int) -> str:
-    number = code - 128
-    if number not in {item.value for item in signal.Signals}:
+    name = _SIGNALS.get(code - 128)
+    if name is None:
         return ""
-    name = signal.Signals(number).name
     hint = "; this machine may have run out of memory" if name == "SIGKILL" else ""
     return f"The tool was ended by {name}{hint}."

@@ -117,7 +117,8 @@ class _Alarm:
                     continue
                 left = self._moments[0] - time.monotonic()
                 if left > 0:
-                    self._changed.wait(left)
+                    # A condition refuses to wait for centuries, which a document may ask for.
+                    self._changed.wait(min(left, 3600.0))
                 else:
                     heapq.heappop(self._moments)
                     self._ring()

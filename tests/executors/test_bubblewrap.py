@@ -142,6 +142,35 @@ def test_a_directory_of_inputs(sandbox: LocalExecutor, jobs: Path, blob: Path) -
     assert sorted(out(jobs / "a").split()) == [f"{folder}/whole/0123abcd", f"{folder}/whole/other", f"{folder}/x"]
 
 
+def test_many_inputs_cost_one_bind(sandbox: LocalExecutor, jobs: Path, blob: Path) -> None:
+    directory = jobs / "a"
+    folder = blob.parent / "folder"
+    folder.mkdir()
+    (folder / "inner").write_text("inner")
+    target = f"{directory}/inputs"
+    mounts = (
+        *(Mount(source=blob, target=f"{target}/{number}/x.txt") for number in range(300)),
+        Mount(source=folder, target=f"{target}/300/folder"),
+        Mount(source=blob, target=f"{directory}/work/linked"),
+    )
+    literals = (
+        Literal(target=f"{target}/301/list", content=b"l\n"),
+        Literal(target=f"{target}/302/folder", content=None),
+        Literal(target=f"{target}/302/folder/inner", content=b"i\n"),
+    )
+    script = (
+        f"cat {target}/*/x.txt | wc -l; cat linked {target}/301/list {target}/302/folder/inner; ls {target}/300/folder;"
+        f" chmod 666 {target}/7/x.txt; echo evil >{target}/8/x.txt; rm {target}/9/x.txt; touch {target}/new"
+    )
+    began = time.monotonic()
+    run(sandbox, directory, "sh", "-c", script, mounts=mounts, literals=literals)
+    assert time.monotonic() - began < 5
+    assert out(directory) == "300\ncontent\nl\ni\ninner\n"
+    assert (directory / "job.err.log").read_text().count("Read-only file system") == 4
+    assert blob.read_bytes() == b"content\n"
+    assert blob.stat().st_mode & 0o777 == 0o444
+
+
 def test_stdin_from_an_input(sandbox: LocalExecutor, jobs: Path, blob: Path) -> None:
     target = f"{jobs}/a/inputs/1/x"
     run(sandbox, jobs / "a", "cat", stdin=target, mounts=(Mount(source=blob, target=target),))

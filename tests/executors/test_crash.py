@@ -183,6 +183,18 @@ def test_an_unfinished_exit_code_does_not_count(tmp_path: Path) -> None:
     assert jobdir.examine(tmp_path).exit_code == 12
 
 
+def test_a_record_beyond_all_bounds_is_no_record(tmp_path: Path) -> None:
+    for text in ('{"memory": 1e999}', "[" * 100_000, '{"cores": []}', "3", '{"time_limit": "soon"}'):
+        (tmp_path / "attempt.json").write_text(text)
+        assert jobdir.read_record(tmp_path) is None
+
+
+def test_a_time_limit_of_centuries(host: LocalExecutor, jobs: Path) -> None:
+    host.submit(submission(jobs / "a", "true", time_limit=1e300))
+    host.submit(submission(jobs / "b", "sleep", "60", time_limit=0.3))
+    assert wait(host, ["a", "b"], 5)["b"].outcome.reason is Reason.TIME_LIMIT
+
+
 def test_what_an_unfinished_submission_left_is_thrown_away(host: LocalExecutor, jobs: Path) -> None:
     directory = jobs / "a"
     for name in ("work", "tmp", "inputs"):
