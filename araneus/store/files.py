@@ -93,7 +93,7 @@ def page(
 ) -> Page[File]:
     """What stands directly in a folder, by name: with one of the names, one of the tags, made by a task, and for every
     metadata key one of its values (the text itself, or an element of a list)."""
-    wanted = [_in(parent), *labels.matching(parent, metadata or {}, tags)]
+    wanted = list(labels.matching(parent, metadata or {}, tags)) or [_in(parent)]
     if names is not None:
         wanted.append(_table.c.name.in_(names))
     if origin_task is not None:

@@ -34,7 +34,10 @@ def move(conn: Connection, file: File) -> None:
 
 
 def matching(parent: str, metadata: Mapping[str, Sequence[str]], tags: Sequence[str]) -> Iterator[ColumnElement[bool]]:
-    """Conditions on files of a folder: any of the values for each metadata key, and any of the tags."""
+    """Conditions that pick files of a folder: any of the values for each metadata key, and any of the tags.
+
+    They name the folder themselves, so that the query can start from the labels and not from all files of the folder.
+    """
     wanted = [*metadata.items(), (_TAG, tags)] if tags else list(metadata.items())
     for key, values in wanted:
         yield tables.files.c.id.in_(

@@ -1,10 +1,10 @@
 """How a frozen dataclass lies in a table: every field in the column of the same name."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, Result, Table
 
 
 class Dataclass(Protocol):
@@ -29,9 +29,10 @@ class Shape(Generic[D]):
         """The instance whose columns are the first of the row; ``more`` gives the fields without a column."""
         return self.kind(**dict(zip(self.names, row, strict=False)), **more)
 
-    def read_all(self, rows: Iterable[Sequence[Any]]) -> list[D]:
-        """The instances of the rows, in order."""
-        return [self.read(row) for row in rows]
+    def read_all(self, result: Result[Any]) -> list[D]:
+        """The instances of the rows of a result, in order."""
+        kind, names = self.kind, self.names
+        return [kind(**dict(zip(names, row, strict=False))) for row in result.all()]
 
     def rest(self, row: Sequence[Any]) -> Sequence[Any]:
         """The columns of a row after those of the dataclass."""

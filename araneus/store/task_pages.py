@@ -12,7 +12,6 @@ from sqlalchemy import Column, ColumnElement, Connection, Select, func, or_, sel
 
 from araneus.model.task import Status, Task
 from araneus.store import tables
-from araneus.store.chunks import chunks
 from araneus.store.page import Page
 from araneus.store.shape import Shape
 
@@ -52,7 +51,7 @@ def page(
     """
     sorting = _Sorting(order_by, order)
     visible = _visible(conn, username, project)
-    places: list[ColumnElement[bool]] = [_table.c.project == one for one in sorted(visible)]
+    places: list[ColumnElement[bool]] = [_table.c.project == one for one in sorted(visible) if visible[one]]
     wanted: list[ColumnElement[bool]] = [
         *([] if status is None else [_table.c.status == status]),
         *([] if batch is None else [_table.c.batch == batch]),
@@ -69,12 +68,13 @@ def page(
     total = _count(conn, places, wanted) if filtered else sum(visible.values())
     if offset >= total or limit <= 0:
         return Page([], total)
-    if len(places) <= _MERGED_PLACES and offset + limit <= _MERGED_ROWS:
-        query = _merged(places, wanted, sorting, offset + limit)
+    if len(places) == 1 or len(places) > _MERGED_PLACES or offset + limit > _MERGED_ROWS:
+        here = sorting.apply(select(_table.c.id).where(or_(*places), *wanted), _table.c)
     else:
-        query = sorting.apply(select(_table.c.id).where(or_(*places), *wanted), _table.c)
-    ids = list(conn.execute(query.offset(offset).limit(limit)).scalars())
-    return Page(_in_order(conn, ids), total)
+        here = _merged(places, wanted, sorting, offset + limit)
+    chosen = here.offset(offset).limit(limit).subquery()
+    query = select(*TASKS.columns).join(chosen, chosen.c.id == _table.c.id)
+    return Page(TASKS.read_all(conn.execute(sorting.apply(query, _table.c))), total)
 
 
 class _Sorting:
@@ -129,15 +129,5 @@ def _merged(
     """The ids of the first ``limit`` rows of all places together, from the first ``limit`` rows of each."""
     columns = [_table.c.id, _table.c[sorting.by]]
     parts = [sorting.apply(select(*columns).where(place, *wanted), _table.c).limit(limit) for place in places]
-    if len(parts) == 1:
-        return sorting.apply(select(_table.c.id).where(places[0], *wanted), _table.c)
     together = union_all(*(select(part.subquery()) for part in parts)).subquery()
     return sorting.apply(select(together.c.id), together.c)
-
-
-def _in_order(conn: Connection, ids: Sequence[str]) -> list[Task]:
-    found: dict[str, Task] = {}
-    for some in chunks(ids):
-        rows = conn.execute(select(*TASKS.columns).where(_table.c.id.in_(some)))
-        found.update((task.id, task) for task in TASKS.read_all(rows))
-    return [found[task_id] for task_id in ids if task_id in found]

@@ -75,20 +75,22 @@ class PrivatePostgres:
         """The address of a database."""
         return f"postgresql://postgres@/{database}?host={self.directory}"
 
-    def create_database(self, *, encoding: str = "UTF8", locale: str = "C.UTF-8") -> str:
-        """Make an empty database and answer its address."""
+    def create_database(self, *, template: str | None = None, encoding: str = "UTF8", locale: str = "C.UTF-8") -> str:
+        """Make a database, empty or a copy of the one at the address ``template``, and answer its address."""
         self._databases += 1
         name = f"test_{os.getpid()}_{self._databases}"
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} LOCALE {}")
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} ENCODING {} LOCALE {}")
+        source = sql.Identifier(_name(template) if template else "template0")
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(statement.format(sql.Identifier(name), sql.Literal(encoding), sql.Literal(locale)))
+            connection.execute(
+                statement.format(sql.Identifier(name), source, sql.Literal(encoding), sql.Literal(locale))
+            )
         return self.url(name)
 
     def drop_database(self, url: str) -> None:
         """Drop a database, whoever is still connected to it."""
-        name = url.partition("@/")[2].partition("?")[0]
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(_name(url))))
 
     def disconnect_all(self) -> None:
         """Cut every connection to the server but ours, as a restart of it would."""
@@ -134,6 +136,10 @@ class PrivatePostgres:
         log = (self.directory / "log").read_text(errors="replace")[-2000:]
         self.stop()
         raise RuntimeError(f"PostgreSQL did not start:\n{log}")
+
+
+def _name(url: str) -> str:
+    return url.partition("@/")[2].partition("?")[0]
 
 
 def _plain_user() -> str | None:

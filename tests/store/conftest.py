@@ -1,5 +1,6 @@
 """Databases to test on: a fresh SQLite file, and databases of one private PostgreSQL server."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,11 +10,26 @@ from araneus.store.database import Database
 from araneus.testing.postgres import PostgresAbsent, PrivatePostgres
 
 
-@pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Database]:
-    """A migrated SQLite database."""
-    database = Database.open(f"sqlite:///{tmp_path / 'araneus.db'}")
+def _migrated(url: str) -> str:
+    database = Database.open(url)
     database.migrate()
+    database.close()
+    return url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to be copied: migrating one for every test would take most of the time."""
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    _migrated(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path, sqlite_template: Path) -> Iterator[Database]:
+    """A migrated SQLite database."""
+    shutil.copy(sqlite_template, tmp_path / "araneus.db")
+    database = Database.open(f"sqlite:///{tmp_path / 'araneus.db'}")
     yield database
     database.close()
 
@@ -29,12 +45,17 @@ def server() -> Iterator[PrivatePostgres]:
     running.stop()
 
 
+@pytest.fixture(scope="session")
+def postgresql_template(server: PrivatePostgres) -> str:
+    """The address of a migrated database to be copied."""
+    return _migrated(server.create_database())
+
+
 @pytest.fixture
-def postgresql(server: PrivatePostgres) -> Iterator[Database]:
+def postgresql(server: PrivatePostgres, postgresql_template: str) -> Iterator[Database]:
     """A migrated PostgreSQL database."""
-    url = server.create_database()
+    url = server.create_database(template=postgresql_template)
     database = Database.open(url)
-    database.migrate()
     yield database
     database.close()
     server.drop_database(url)
