@@ -20,6 +20,7 @@ from typing import Any, TextIO
 from araneus.cwl import requirements as requirement_forms
 from araneus.cwl.errors import CWLError, InputError, Problem, UnsupportedError
 from araneus.cwl.expressions import evaluator_for
+from araneus.cwl.inputs import complete
 from araneus.cwl.javascript import JavaScript
 from araneus.cwl.load import load_path
 from araneus.cwl.process import Process, Workflow
@@ -98,6 +99,7 @@ def run_document(
     inputs = with_formats(given.inputs, spaces) if spaces else given.inputs
     if isinstance(process, Workflow):
         # Tools look after their own files; those that a workflow asks for beside its inputs are found here, once.
+        inputs = complete(process, inputs)
         inputs = ready_inputs(process, inputs, evaluator_for(process, javascript), locate)
     return run_process(
         process, inputs, executor=executor, directory=directory, outdir=outdir, javascript=javascript, on_event=on_event

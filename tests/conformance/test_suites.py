@@ -22,15 +22,17 @@ from tests.conformance.suites import (
 pytestmark = pytest.mark.skipif(not SUITES.is_dir(), reason=f"the conformance suites are not in {SUITES}")
 
 
-def _items() -> Iterator[object]:
+def _items() -> list[object]:
     if not SUITES.is_dir():
-        return
+        return []
     failing = known_failures()
+    items: list[object] = []
     for suite in MANIFESTS:
         for test in read_suite(suite):
             reason = failing.get((suite, test.id))
             marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
-            yield pytest.param(test, id=f"{suite}-{test.id}", marks=marks)
+            items.append(pytest.param(test, id=f"{suite}-{test.id}", marks=marks))
+    return items
 
 
 @pytest.fixture(scope="session")
