@@ -98,7 +98,7 @@ STATUS: dict[Fault, tuple[int, int]] = {
     Fault.UPLOAD_PARTS_INVALID: (400, 8015),
 }
 UNEXPECTED = (500, 90004)
-DOCUMENTATION = "/docs/api-status-codes"
+DOCUMENTATION = "/v2/docs/api-status-codes"
 
 
 def error_body(status: int, code: int, message: str, base: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -25,7 +26,7 @@ class FileBody(msgspec.Struct, kw_only=True):
     """Body of ``PATCH /files/{id}``: what is null or left out stays as it is."""
 
     name: str | None = None
-    metadata: dict[str, object] | None = None
+    metadata: dict[str, Any] | None = None
     tags: list[str] | None = None
 
 

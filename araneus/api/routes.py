@@ -18,6 +18,7 @@ from araneus.api import (
     limits,
     members,
     metadata,
+    openapi,
     projects,
     root,
     task_actions,
@@ -27,7 +28,7 @@ from araneus.api import (
 from araneus.api.call import Route
 from araneus.model.errors import Fault, Refusal
 
-ROUTES: tuple[Route, ...] = (
+_RESOURCES: tuple[Route, ...] = (
     *root.ROUTES,
     *limits.ROUTES,
     *users.ROUTES,
@@ -44,6 +45,7 @@ ROUTES: tuple[Route, ...] = (
     *app_copies.ROUTES,
     *task_actions.ROUTES,
 )
+ROUTES: tuple[Route, ...] = (*_RESOURCES, *openapi.self_description(lambda: ROUTES))
 
 
 @dataclass(slots=True)

@@ -31,5 +31,5 @@ def test_the_body() -> None:
         "status": 500,
         "code": 90004,
         "message": "m",
-        "more_info": "https://h/docs/api-status-codes",
+        "more_info": "https://h/v2/docs/api-status-codes",
     }

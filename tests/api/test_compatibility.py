@@ -1,0 +1,84 @@
+"""The routes against the list of documented endpoints, and the API's description of itself."""
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from araneus.api.openapi import document
+from araneus.api.routes import ROUTES, RouteTree
+from tests.api.conftest import Server
+
+NOT_YET = {
+    "/async/files/copy", "/async/files/copy/{job_id}", "/async/files/move", "/async/files/move/{job_id}",
+    "/async/files/delete", "/async/files/delete/{job_id}",
+}  # fmt: skip
+"""Endpoints of importance 2 that are not served; take one out when it is."""
+
+
+def endpoints(shared: Path) -> list[dict[str, str]]:
+    with (shared / "api" / "endpoints.tsv").open(newline="") as table:
+        return [row for row in csv.DictReader(table, delimiter="\t") if row["path"].startswith("/")]
+
+
+def served(method: str, path: str) -> bool:
+    from araneus.model.errors import Refusal
+
+    try:
+        RouteTree(ROUTES).find(method, path)
+    except Refusal:
+        return False
+    return True
+
+
+def test_every_endpoint_that_matters_is_served(shared: Path) -> None:
+    wanted = [row for row in endpoints(shared) if row["importance"] in {"1", "2"}]
+    assert len(wanted) > 50
+    missing = {row["path"] for row in wanted if not served(row["method"], row["path"])}
+    assert missing == NOT_YET
+
+
+def test_routes_say_the_importance_of_the_reference(shared: Path) -> None:
+    known = {(row["method"], re.sub(r"\{\w+\}", "{}", row["path"])): row["importance"] for row in endpoints(shared)}
+    for route in ROUTES:
+        expected = known.get((route.method, re.sub(r"\{\w+\}", "{}", route.path)))
+        assert expected is None or str(route.importance) == expected, f"{route.method} {route.path}"
+
+
+def references(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        own = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()
+        return own.union(*map(references, value.values()))
+    if isinstance(value, list):
+        return set().union(*map(references, value))
+    return set()
+
+
+def test_the_openapi_document_describes_every_route() -> None:
+    described = json.loads(json.dumps(document(ROUTES, "https://h")))
+    assert described["servers"] == [{"url": "https://h/v2"}]
+    for route in ROUTES:
+        operation = described["paths"][route.path][route.method.lower()]
+        assert operation["summary"]
+        assert [parameter["name"] for parameter in operation["parameters"]] == list(route.names)
+    assert references(described) == {f"#/components/schemas/{name}" for name in described["components"]["schemas"]}
+    schema = described["components"]["schemas"]["ProjectBody"]
+    assert {"name", "billing_group", "settings"} <= set(schema["properties"])
+
+
+def test_the_document_and_the_codes_are_public(server: Server) -> None:
+    described = httpx.get(f"{server.url}/v2/openapi.json").json()
+    assert described["servers"][0]["url"] == f"{server.url}/v2"
+    link = httpx.get(f"{server.url}/v2/nothing").json()["more_info"]
+    codes = {row["code"]: row["status"] for row in httpx.get(link).json()}
+    assert codes[7002] == 404
+    assert codes[90004] == 500
+
+
+def test_two_routes_for_one_path_are_a_mistake() -> None:
+    with pytest.raises(ValueError, match="two routes"):
+        RouteTree([ROUTES[0], ROUTES[0]])
