@@ -85,8 +85,7 @@ class Builder:
         if found is None:
             return None
         other, node = found
-        inside = scope if other is document and document.uri is None else self._entered(other, scope)
-        return self.build(node, other, inside, inherited)
+        return self.build(node, other, self._entered(other, scope), inherited)
 
     def build(self, node: Mapping[str, Any], document: Document, scope: Scope, inherited: Inherited) -> Process | None:
         """One process. None when it is too broken to go on; the reason is in the report then."""

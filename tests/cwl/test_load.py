@@ -195,6 +195,23 @@ def test_ids_may_be_urls() -> None:
     assert found.steps[0].run.id == "copy.cwl"
 
 
+def test_a_process_without_a_version_has_that_of_the_document_it_stands_in() -> None:
+    bare = {key: value for key, value in COPY.items() if key != "cwlVersion"}
+    inner = workflow(
+        cwlVersion="v1.1", id="inner", inputs={"f": "File"}, steps={"a": step("#copy") | {"in": {"x": "f"}}}
+    )
+    embedded = step(bare | {"id": "e"}) | {"in": {"x": "f"}}
+    outer = workflow(
+        cwlVersion="v1.0", id="main", inputs={"f": "File"}, steps={"b": step(inner) | {"in": {"f": "f"}}, "c": embedded}
+    )
+    found = load_document({"cwlVersion": "v1.2", "$graph": [outer, bare]})
+    assert isinstance(found, Workflow)
+    b, c = (each.run for each in found.steps)
+    assert isinstance(b, Workflow)
+    assert [found.cwl_version, b.cwl_version, c.cwl_version] == ["v1.0", "v1.1", "v1.0"]
+    assert b.steps[0].run.cwl_version == "v1.2"
+
+
 def test_a_tool_run_twice_alike_is_built_once() -> None:
     one = {"in": {"x": "f"}, "out": ["y"], "run": "#copy"}
     found = load_document(
