@@ -15,6 +15,7 @@ import importlib
 import json
 import os
 import resource
+import select
 import sys
 import time
 from pathlib import Path
@@ -25,43 +26,45 @@ STACK = 2 * MEBIBYTE
 WARM_LIMIT = 0.02
 """Seconds: libraries that take longer than this to load are loaded only when they are asked for."""
 
-HARNESS = """
+MAX_SPARES = 8
+"""How many contexts are kept ready: as many as there were requests in a row with the same libraries, up to this."""
+
+EXPLAIN = """
+const {name, message} = thrown instanceof Fault ? thrown : {};
+if (message !== undefined) { return text(name) + ": " + text(message); }
+if (typeof thrown === "string") { return thrown; }
+return "thrown " + (typeof thrown === "object" && thrown !== null ? "object " + text(write(thrown)) : text(thrown));
+"""
+"""The body of the function that describes what was thrown. It is compiled only when something was."""
+
+HARNESS = (
+    """
 (function () {
-  const parse = JSON.parse, write = JSON.stringify, Body = Function, text = String, Fault = Error;
-  const finite = Number.isFinite, root = globalThis, define = Object.defineProperty, names = Object.keys, PromiseType = Promise;
-  const has = Function.prototype.call.bind(Object.prototype.isPrototypeOf), promises = Promise.prototype;
-  function strict(key, value) {
-    if (typeof value === "number" && !finite(value)) {
-      throw new Fault("the result holds " + text(value) + (key === "value" ? "" : " under '" + text(key) + "'") +
-                      ", which JSON cannot carry");
-    }
+  const {parse, stringify} = JSON, Body = Function, finite = Number.isFinite, root = globalThis, text = String;
+  const {defineProperty, keys} = Object, promised = Object.prototype.isPrototypeOf.bind(Promise.prototype);
+  const Fault = Error, plain = {writable: true, enumerable: true, configurable: true};
+  const strict = (key, value) => {
+    if (typeof value === "number" && !finite(value)) { throw new Fault(`the result holds ${value}, which is no JSON`); }
     return value;
-  }
-  function said(thrown) {
-    if (thrown instanceof Fault) { return text(thrown.name) + ": " + text(thrown.message); }
-    if (typeof thrown === "string") { return thrown; }
-    if (typeof thrown === "object" && thrown !== null) { return "thrown object " + text(write(thrown)); }
-    return "thrown " + text(thrown);
-  }
-  return function (request) {
+  };
+  return (request) => {
     try {
-      const given = parse(request);
-      for (const name of names(given.variables)) {
-        define(root, name, {value: given.variables[name], writable: true, enumerable: true, configurable: true});
-      }
-      const result = new Body(given.code)();
-      if (typeof result === "object" && result !== null && has(promises, result)) {
-        throw new Fault("the result is a Promise; expressions must return their value at once");
-      }
-      return write({__proto__: null, value: result}, strict);
+      const {code, variables} = parse(request);
+      for (const name of keys(variables)) { defineProperty(root, name, {__proto__: plain, value: variables[name]}); }
+      const value = new Body(code)();
+      if (promised(value)) { throw new Fault("the result is a Promise; an expression must return its value at once"); }
+      return stringify({__proto__: null, value}, strict);
     } catch (thrown) {
-      let message = "something that cannot be described was thrown";
-      try { message = text(said(thrown)); } catch (ignored) {}
-      return write({__proto__: null, error: message});
+      let error = "something that cannot be described was thrown";
+      try { error = text(new Body("thrown", "Fault", "text", "write", """
+    + json.dumps(EXPLAIN)
+    + """)(thrown, Fault, text, stringify)); } catch (ignored) {}
+      return stringify({__proto__: null, error});
     }
   };
 })()
 """
+)
 
 
 class Machine:
@@ -72,9 +75,10 @@ class Machine:
         self._time_limit = time_limit
         self._memory = memory
         self._answer_limit = answer_limit
-        self._spare: tuple[bytes, Any] | None = None
-        self._last = b"[]"
-        self._warm = True
+        self._spares: list[Any] = []
+        self._used: list[Any] = []
+        self._library = b"[]"
+        self._row = 1
 
     def answer(self, library: bytes, request: bytes) -> bytes:
         """The answer to one request. Never raises for what the script does."""
@@ -89,24 +93,34 @@ class Machine:
             answer = _refusal(f"the result is larger than {self._answer_limit // MEBIBYTE} MiB of JSON")
         return answer
 
-    def warm_up(self) -> None:
-        """Make the context for the next request, if the last libraries were quick to load."""
-        if not self._warm or self._spare is not None:
-            return
+    def tidy(self) -> None:
+        """Drop what the last evaluation used."""
+        self._used.clear()
+
+    def warm_up(self) -> bool:
+        """Make one context for a later request; False when there are enough, or when the libraries are slow to load."""
+        if len(self._spares) >= min(self._row, MAX_SPARES):
+            return False
         self._allow_processor_time()
         try:
-            self._spare = (self._last, self._build(self._last))
+            self._spares.append(self._build(self._library))
         except Exception:  # the next request builds its own context and reports what is wrong
-            self._warm = False
+            self._row = 0
+            return False
+        return True
 
     def _ready(self, library: bytes) -> Any:
-        spare, self._spare = self._spare, None
-        if spare is not None and spare[0] == library:
-            return spare[1]
-        started = time.process_time()
-        self._last, self._warm = library, False
-        run = self._build(library)
-        self._warm = time.process_time() - started < WARM_LIMIT
+        if library != self._library:
+            self._spares.clear()
+            self._library, self._row = library, 0
+        if self._spares:
+            run = self._spares.pop()
+            self._row += 1
+        else:
+            started = time.process_time()
+            run = self._build(library)
+            self._row = self._row + 1 if time.process_time() - started < WARM_LIMIT else 0
+        self._used.append(run)
         return run
 
     def _build(self, library: bytes) -> Any:
@@ -177,7 +191,9 @@ def write_all(descriptor: int, data: bytes) -> None:
 def serve(machine: Machine) -> None:
     """Answer requests until standard input closes, which happens when the parent ends."""
     while True:
-        machine.warm_up()
+        machine.tidy()
+        while not select.select([0], [], [], 0)[0] and machine.warm_up():
+            pass
         header = read_exactly(0, 8)
         sizes = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:], "big")
         library, request = read_exactly(0, sizes[0]), read_exactly(0, sizes[1])
