@@ -179,11 +179,11 @@ def _check_place(conn: Connection, call: Call, identity: AppId, revision: int) -
 
 _APP = "/apps/{owner}/{project}/{app}"
 ROUTES = (
-    Route("GET", "/apps", list_apps, "Apps of the caller's projects", importance=1),
-    Route("GET", _APP, get_app, "The latest revision of an app", importance=1),
-    Route("GET", _APP + "/{revision}", get_app, "One revision of an app", importance=1),
-    Route("GET", _APP + "/raw", get_raw, "The document of the latest revision"),
-    Route("GET", _APP + "/{revision}/raw", get_raw, "The document of a revision"),
+    Route("GET", "/apps", list_apps, "Apps of the caller's projects", importance=1, slow=True),
+    Route("GET", _APP, get_app, "The latest revision of an app", importance=1, slow=True),
+    Route("GET", _APP + "/{revision}", get_app, "One revision of an app", importance=1, slow=True),
+    Route("GET", _APP + "/raw", get_raw, "The document of the latest revision", slow=True),
+    Route("GET", _APP + "/{revision}/raw", get_raw, "The document of a revision", slow=True),
     Route("POST", _APP + "/raw", install_app, "Install an app", importance=1, takes=Takes.RAW),
     Route("POST", _APP + "/{revision}/raw", revise_app, "Add a revision", importance=1, takes=Takes.RAW),
 )

@@ -16,7 +16,7 @@ from araneus.model.ids import new_uuid
 from araneus.model.task import Status, Task
 from araneus.model.values import Value, is_file_value
 
-MAX_CHILDREN: Final = 10_000
+MAX_CHILDREN: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

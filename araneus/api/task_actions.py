@@ -173,8 +173,9 @@ def abort_task(call: Call, services: Services) -> Answer:
     return answer_task(call, services, task)
 
 
+_DETAILS = "/tasks/{task}/execution_details"
 ROUTES = (
-    Route("GET", "/tasks", list_tasks, "Tasks of the caller's projects", importance=1),
+    Route("GET", "/tasks", list_tasks, "Tasks of the caller's projects", importance=1, slow=True),
     Route("POST", "/tasks", create_task, "Create a task, and run it if asked to", importance=1),
     Route("GET", "/tasks/{task}", get_task, "One task", importance=1),
     Route("PATCH", "/tasks/{task}", change_task, "Change a draft, or rename a task", importance=1),
@@ -182,7 +183,7 @@ ROUTES = (
     Route("POST", "/tasks/{task}/actions/run", run_task, "Run a draft", importance=1),
     Route("POST", "/tasks/{task}/actions/clone", clone_task, "Clone a task, and run the copy", importance=1),
     Route("POST", "/tasks/{task}/actions/abort", abort_task, "Abort a task", importance=1),
-    Route("GET", "/tasks/{task}/execution_details", get_execution_details, "Jobs and logs of a task", importance=1),
+    Route("GET", _DETAILS, get_execution_details, "Jobs and logs of a task", importance=1, slow=True),
     Route("GET", "/tasks/{task}/inputs", get_inputs, "The inputs of a task", importance=3),
     Route("PATCH", "/tasks/{task}/inputs", change_inputs, "Merge inputs of a draft", importance=3),
     Route("POST", "/bulk/tasks/get", bulk_get, "Several tasks at once"),
