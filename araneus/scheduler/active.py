@@ -1,5 +1,6 @@
 """A task that the loop has in hand: what runs, what waits, what has yet to be written. Owned by the loop's thread."""
 
+import math
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -109,6 +110,13 @@ class Active:
         """The executor has this attempt now."""
         self.waiting -= 1
         self.flying.add(one.attempt.id)
+        self._runs(one, now)
+
+    def resumed(self, one: Prepared) -> None:
+        """The executor had this attempt before a restart, and still has it."""
+        self._runs(one, one.attempt.created_on)
+
+    def _runs(self, one: Prepared, now: datetime) -> None:
         self.jobs.append(replace(one.job, status=JobStatus.RUNNING, started_on=now))
         if self.times.started_on is None:
             self.times = replace(self.times, started_on=now)
@@ -129,15 +137,20 @@ class Active:
             verdict=self.verdict if self.is_over else None,
         )
 
-    @property
-    def is_hasty(self) -> bool:
-        """Whether something waits to be written that holds up the task."""
-        return self.claim or self.is_over or bool(self.prepared or self.ended)
+    def due_at(self, written_at: float, patience: float) -> float:
+        """When (monotonic seconds) this task next has to be written; infinity when nothing waits.
 
-    @property
-    def has_news(self) -> bool:
-        """Whether anything waits to be written."""
-        return self.is_hasty or bool(self.jobs)
+        What holds the task up is due at once, a job's new status ``patience`` after the last write.
+        """
+        if self.claim or self.is_over or self.prepared or self.ended:
+            due = 0.0
+        elif self.jobs:
+            due = written_at + patience
+        elif self._is_behind:
+            due = self.shown_at + PROGRESS_INTERVAL
+        else:
+            return math.inf
+        return max(due, self.retry_at)
 
     def wants_turn(self, window: int) -> bool:
         """Whether its lane has something to do."""
@@ -161,14 +174,18 @@ class Active:
         """Whether the verdict can be written: there is one, and nothing flies."""
         return self.verdict is not None and not self.flying
 
+    @property
+    def _is_behind(self) -> bool:
+        """Whether the progress that was written last is not how far the task is."""
+        if self.claim or self.verdict is not None:
+            return False
+        return self.shown is None or self.steps != Steps(
+            completed=self.shown.steps_completed, total=self.shown.steps_total
+        )
+
     def _progress(self, now: float, at: datetime) -> Progress | None:
         """The progress to show, when it differs from the one shown and the last one is old enough."""
-        if now - self.shown_at < PROGRESS_INTERVAL or self.verdict is not None:
-            return None
-        if self.shown is not None and (self.shown.steps_completed, self.shown.steps_total) == (
-            self.steps.completed,
-            self.steps.total,
-        ):
+        if not self._is_behind or now - self.shown_at < PROGRESS_INTERVAL:
             return None
         self.shown_at = now
         self.shown = progress(

@@ -10,6 +10,7 @@ in the database before anything builds on it, so the process may be killed at an
 killed and comes back").
 """
 
+import math
 import selectors
 import threading
 import time
@@ -41,6 +42,7 @@ from araneus.storage.base import Storage
 from araneus.store import jobs, tasks
 from araneus.store.database import Connection, Database
 
+_BEGUN = frozenset({Status.RUNNING, Status.ABORTING})
 log = structlog.get_logger("araneus.scheduler")
 
 
@@ -107,6 +109,7 @@ class Scheduler:
         self._queue: OrderedDict[str, Prepared] = OrderedDict()
         self._open: dict[str, list[Attempt]] = {}
         self._unknown: set[str] = set()
+        self._early: dict[str, list[Ended]] = {}
         self._owners: dict[str, str] = {}
         self._look_at = 0.0
         self._written_at = 0.0
@@ -157,13 +160,11 @@ class Scheduler:
             self._give_work()
 
     def _timeout(self) -> float:
-        now = time.monotonic()
-        until = self._look_at
-        if any(active.has_news for active in self._active.values()):
-            until = min(until, self._written_at + self._options.lazy_write)
-            retries = [active.retry_at for active in self._active.values() if active.retry_at > now]
-            until = max(until, min(retries)) if retries else until
-        return max(0.0, min(until - now, self._options.poll))
+        due = min((self._due_at(active) for active in self._active.values()), default=math.inf)
+        return max(0.0, min(self._look_at, due) - time.monotonic())
+
+    def _due_at(self, active: Active) -> float:
+        return active.due_at(self._written_at, self._options.lazy_write)
 
     # --- taking in ------------------------------------------------------------------------------------------------
 
@@ -185,13 +186,14 @@ class Scheduler:
         """Find tasks that the API queued or wants aborted, and give the ones that are stopping another push."""
         with self._database.read() as connection:
             listed = tasks.ids_active(connection)
-            for task, status, _ in listed:
-                if task in self._active or task in self._batches:
-                    if status is Status.ABORTING and task in self._active:
+            # Those that an earlier process had begun come first, and are taken however many there are.
+            for task, status, _ in sorted(listed, key=lambda entry: entry[1] is Status.QUEUED):
+                if task in self._batches:
+                    continue
+                if task in self._active:
+                    if status is Status.ABORTING:
                         self._abort(self._active[task])
-                elif status is Status.ABORTING or (
-                    status in {Status.QUEUED, Status.RUNNING} and len(self._active) < self._options.max_tasks
-                ):
+                elif status in _BEGUN or (status is Status.QUEUED and len(self._active) < self._options.max_tasks):
                     self._adopt(connection, task)
             moved = self._batches.moved(connection)
         for parent in moved:
@@ -210,6 +212,8 @@ class Scheduler:
         attempts = self._open.pop(task.id, [])
         active = self._active[task.id] = Active.of(task, Run(task, self._means), attempts)
         self._owners.update((attempt.id, task.id) for attempt in attempts)
+        for ended in self._early.pop(task.id, []):
+            active.hear(ended)
         log.info("task_taken", task=task.id, status=task.status.value, open_attempts=len(attempts))
         if task.status is Status.ABORTING:
             self._abort(active)
@@ -231,12 +235,19 @@ class Scheduler:
             self._cancel(active)
             return
         for one in facts.resumed:
-            if one.attempt.id in self._unknown:
-                self._unknown.discard(one.attempt.id)
-                self._owners[one.attempt.id] = active.task
-                active.waiting += 1
-                self._queue[one.attempt.id] = one
-                self._queue.move_to_end(one.attempt.id, last=False)
+            self._resume(active, one)
+
+    def _resume(self, active: Active, one: Prepared) -> None:
+        """An attempt from before a restart: it runs, it has ended, or it was never started and is started now."""
+        identity = one.attempt.id
+        if identity in self._unknown:
+            self._unknown.discard(identity)
+            self._owners[identity] = active.task
+            active.waiting += 1
+            self._queue[identity] = one
+            self._queue.move_to_end(identity, last=False)
+        elif identity in active.flying:
+            active.resumed(one)
 
     def _hear(self, ended: Ended) -> None:
         owner = self._owners.pop(ended.attempt, None)
@@ -244,6 +255,8 @@ class Scheduler:
         log.debug("attempt_ended", attempt=ended.attempt, task=owner, reason=ended.outcome.reason.value)
         if active is not None:
             active.hear(ended)
+        elif owner is not None:
+            self._early.setdefault(owner, []).append(ended)
 
     # --- starting and stopping ------------------------------------------------------------------------------------
 
@@ -297,10 +310,9 @@ class Scheduler:
     def _write(self) -> bool:
         """Write what is to be written; whether anything was."""
         now = time.monotonic()
-        due = [active for active in self._active.values() if active.has_news and active.retry_at <= now]
-        lazy = now - self._written_at < self._options.lazy_write
-        if not due or (lazy and not any(active.is_hasty for active in due)):
+        if not any(self._due_at(active) <= now for active in self._active.values()):
             return False
+        due = [active for active in self._active.values() if active.due_at(0.0, 0.0) <= now]
         at = self._clock()
         entries = [active.entry(now, at) for active in due]
         results = self._writer.write(entries)

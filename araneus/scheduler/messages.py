@@ -32,6 +32,11 @@ def task_failed(outcome: Outcome) -> str:
     return _with_detail(f"The task {_SENTENCES[outcome.reason].format(code=outcome.exit_code)}", outcome.message)
 
 
+def app_invalid(problems: str) -> str:
+    """The sentence about an app whose document is not CWL."""
+    return _with_detail("The app is not valid CWL; correct it and run the task with the new revision", problems)
+
+
 def internal_error(error: BaseException) -> str:
     """A fault of the server, not of the task: one line; the traceback is in the server's log."""
     line = str(error).strip().splitlines()[0][:300] if str(error).strip() else ""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from araneus.cwl.command import Invocation, prepare, resources, run_expression
-from araneus.cwl.errors import CWLError, InputError, Problem
+from araneus.cwl.errors import CWLError, DocumentError, InputError, Problem
 from araneus.cwl.expressions import Evaluator, evaluator_for
 from araneus.cwl.inputs import complete
 from araneus.cwl.javascript import JavaScript
@@ -35,7 +35,7 @@ from araneus.model.task import Task
 from araneus.scheduler.contents import loader
 from araneus.scheduler.facts import AttemptEnd, Completed, Facts, Failed, Prepared, Steps
 from araneus.scheduler.inputs import Located, known_locations, locate_inputs
-from araneus.scheduler.messages import job_failed, task_failed
+from araneus.scheduler.messages import app_invalid, job_failed, task_failed
 from araneus.scheduler.names import targets
 from araneus.scheduler.publish import Planner
 from araneus.scheduler.settling import settle
@@ -126,6 +126,8 @@ class Run:
             for end in ended:
                 self._settle(turn, end)
             return self._go_on(turn, waiting)
+        except DocumentError as error:
+            return self._facts(turn, Failed(message=app_invalid(str(error))))
         except CWLError as error:
             return self._facts(turn, Failed(message=task_failed(Outcome(reason=error.reason, message=str(error)))))
         except Refusal as refusal:

@@ -65,23 +65,23 @@ class House:
     def jobs_directory(self) -> Path:
         return self.directory / "jobs"
 
-    def _found(self) -> str:
+    def _found(self, owner: str = OWNER, identity: str = PROJECT) -> str:
         root = new_file_id(time.time())
         at = now()
-        user = User(username=OWNER, email="r@example.org", billing_group=new_uuid(), created_on=at)
+        user = User(username=owner, email=f"{owner}@example.org", billing_group=new_uuid(), created_on=at)
         project = Project(
-            id=PROJECT,
+            id=identity,
             name="Cells",
             billing_group=user.billing_group,
             root_folder=root,
-            created_by=OWNER,
+            created_by=owner,
             created_on=at,
             modified_on=at,
         )
-        folder = File(id=root, project=PROJECT, parent=None, name="", folder=True, created_on=at, modified_on=at)
+        folder = File(id=root, project=identity, parent=None, name="", folder=True, created_on=at, modified_on=at)
         with self.database.write() as connection:
             users.insert(connection, user)
-            member = Member(project=PROJECT, username=OWNER, permissions=ALL_PERMISSIONS)
+            member = Member(project=identity, username=owner, permissions=ALL_PERMISSIONS)
             projects.insert(connection, project, folder, member)
         return root
 
@@ -95,18 +95,22 @@ class House:
         at = now()
         file = File(
             id=new_file_id(time.time()),
-            project=PROJECT,
             parent=parent or self.root,
             name=name,
             size=blob.size,
             location=blob.location,
             created_on=at,
             modified_on=at,
-            **more,
+            **{"project": PROJECT, **more},
         )
         with self.database.write() as connection:
             files.insert(connection, file)
         return {"class": "File", "path": file.id, "name": name}
+
+    def foreign_file(self, name: str, content: bytes) -> dict[str, Any]:
+        """A file in a project of somebody else."""
+        root = self._found("mallory", "mallory/secrets")
+        return self.upload(name, content, root, project="mallory/secrets")
 
     def folder(self, name: str, parent: str | None = None) -> str:
         at = now()
