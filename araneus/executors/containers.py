@@ -9,6 +9,7 @@ from typing import Final
 
 from araneus.executors.base import Image
 from araneus.executors.bubblewrap import Bubblewrap
+from araneus.executors.cgroups import Cgroups
 from araneus.executors.docker import CommandLineEngine
 from araneus.executors.enclosure import Enclosure, Engine, Host
 from araneus.executors.errors import CannotStartError
@@ -28,10 +29,12 @@ def default_path() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Containers:
-    """The enclosures of this machine: ``engine`` for tools with an image, ``bare`` for those without."""
+    """The enclosures of this machine: ``engine`` for tools with an image, ``bare`` for those without, and ``groups``
+    that limit the memory of the latter, if that is wanted."""
 
     bare: Enclosure = field(default_factory=lambda: Host(default_path()))
     engine: Engine | None = None
+    groups: Cgroups | None = None
 
     @classmethod
     def detect(
@@ -41,16 +44,21 @@ class Containers:
         path: str = "",
         read_only: Sequence[Path] = (),
         rewrite: Mapping[str, str] | None = None,
+        strict: bool = True,
+        memory_limits: bool = False,
     ) -> "Containers":
         """What works here. ``choice`` is one of `CHOICES`: ``auto`` takes the best of what works, ``none`` nothing;
         naming one makes it a must. ``path`` is the PATH of tools, ``read_only`` are further paths that sandboxed tools
-        may read, ``rewrite`` replaces prefixes of image names. Raises `UnavailableError`.
+        may read, ``rewrite`` replaces prefixes of image names, ``strict`` makes what a tool asks for its limit in a
+        container, and ``memory_limits`` does the same with memory outside of containers, where control groups can be
+        made (some milliseconds a job). Raises `UnavailableError`.
         """
         if choice not in CHOICES:
             raise UnavailableError(f"Unknown container setting {choice!r}: use one of {', '.join(CHOICES)}.")
         path = path or default_path()
+        groups = Cgroups.detect() if memory_limits else None
         if choice == "none":
-            return cls(bare=Host(path))
+            return cls(bare=Host(path), groups=groups)
         sandbox = Bubblewrap(path, read_only)
         sandboxed = sandbox.works()
         if choice == "bubblewrap" and not sandboxed:
@@ -59,14 +67,14 @@ class Containers:
                 " container setting 'auto'."
             )
         programs = () if choice == "bubblewrap" else ("docker", "podman") if choice == "auto" else (choice,)
-        engines = [CommandLineEngine(program, rewrite or {}) for program in programs]
+        engines = [CommandLineEngine(program, rewrite or {}, strict=strict) for program in programs]
         engine = next((engine for engine in engines if engine.works()), None)
         if engine is None and choice in {"docker", "podman"}:
             raise UnavailableError(
                 f"{choice} does not answer: start it, let this user talk to it (try '{choice} info'), or use the"
                 " container setting 'auto'."
             )
-        return cls(bare=sandbox if sandboxed else Host(path), engine=engine)
+        return cls(bare=sandbox if sandboxed else Host(path), engine=engine, groups=groups)
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -47,11 +47,20 @@ _BUILT = "araneus-built"
 
 class CommandLineEngine:
     """docker or podman: ``program`` is its name or path. ``rewrite`` replaces a prefix of an image's name by another,
-    the longest that fits. The engine runs on this machine: it sees the same paths."""
+    the longest that fits. The engine runs on this machine: it sees the same paths. ``strict`` makes what a tool asks for
+    its limit; otherwise memory and cores are only counted, as on the platform, where many apps ask for too little."""
 
     encloses = True
 
-    def __init__(self, program: str, rewrite: Mapping[str, str], environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        program: str,
+        rewrite: Mapping[str, str],
+        environ: Mapping[str, str] | None = None,
+        *,
+        strict: bool = True,
+    ) -> None:
+        self._strict = strict
         self.name = Path(program).name
         self._rewrite = dict(rewrite)
         variables = os.environ if environ is None else environ
@@ -99,15 +108,17 @@ class CommandLineEngine:
             *("run", "--interactive", "--name", name, "--label", f"araneus.attempt={submission.attempt}"),
             *("--user", f"{os.getuid()}:{os.getgid()}", "--workdir", submission.work),
             *(() if submission.network else ("--network", "none")),
-            *("--memory", f"{max(6, resources.memory)}m", "--cpus", str(_cores(resources.cores))),
+            *(
+                ("--memory", f"{max(6, resources.memory)}m", "--cpus", str(_cores(resources.cores)))
+                if self._strict
+                else ()
+            ),
             *("--pids-limit", str(_MAX_PROCESSES), "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
             *(option for bind in (*directories, *binds) for option in ("--mount", _mount(bind))),
             *(option for key, value in environment.items() for option in ("--env", f"{key}={value}")),
         )
         return Launch(
-            command=(self._program, *options, "--", image, *submission.command)
-            if self.name == "podman"
-            else (self._program, *options, image, *submission.command),
+            command=(self._program, *options, image, *submission.command),
             environment=self._environment,
             container=Container(program=self._program, name=name),
         )

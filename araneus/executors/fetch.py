@@ -1,7 +1,10 @@
-"""Slow work with a container engine, off the scheduler's thread: fetching images, removing containers."""
+"""Slow work with a container engine, off the scheduler's thread: fetching images, removing containers.
 
+The threads are daemons: a server that is told to stop does not wait for an image.
+"""
+
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 
 from araneus.executors.base import Image
@@ -11,27 +14,29 @@ _THREADS = 4
 
 
 class Fetcher:
-    """Fetches in a few threads; ``wake`` is called, from those threads, when `done` has something to tell."""
+    """Works in a few threads; ``wake`` is called, from those threads, when `done` has something to tell."""
 
     def __init__(self, wake: Callable[[], None], say: Callable[[str], None]) -> None:
         self._wake = wake
         self._say = say
+        self._waiting: dict[Image, list[str]] = {}
+        self._guard = threading.Lock()
         self._done: SimpleQueue[tuple[str, str | Exception]] = SimpleQueue()
-        self._fetches: ThreadPoolExecutor | None = None
-        self._ends: ThreadPoolExecutor | None = None
+        self._images = _Workers("araneus-image")
+        self._ends = _Workers("araneus-remove")
 
     def fetch(self, attempt: str, engine: Engine, image: Image) -> None:
-        """Start to make the image available for this attempt; `done` tells the end."""
-        if self._fetches is None:
-            self._fetches = ThreadPoolExecutor(_THREADS, thread_name_prefix="araneus-image")
-        future = self._fetches.submit(engine.prepare, image, self._say)
-        future.add_done_callback(lambda ended: self._tell(attempt, ended))
+        """Start to make the image available for this attempt; `done` tells the end. One fetch at a time per image."""
+        with self._guard:
+            others = self._waiting.setdefault(image, [])
+            others.append(attempt)
+            first = len(others) == 1
+        if first:
+            self._images.do(lambda: self._prepare(engine, image))
 
     def end(self, attempt: str, engine: Engine) -> None:
         """Kill and remove the attempt's container."""
-        if self._ends is None:
-            self._ends = ThreadPoolExecutor(_THREADS, thread_name_prefix="araneus-remove")
-        self._ends.submit(engine.end, attempt)
+        self._ends.do(lambda: engine.end(attempt))
 
     def done(self) -> list[tuple[str, str | Exception]]:
         """The attempts whose image is there (its reference) or cannot be had (why), each once. Never blocks."""
@@ -43,15 +48,41 @@ class Fetcher:
                 return found
 
     def close(self) -> None:
-        """Start nothing more; a fetch that is under way is not waited for."""
-        for pool in (self._fetches, self._ends):
-            if pool is not None:
-                pool.shutdown(wait=False, cancel_futures=True)
+        """Take on nothing more. What is under way is not waited for."""
+        self._images.close()
+        self._ends.close()
 
-    def _tell(self, attempt: str, ended: "Future[str]") -> None:
-        if ended.cancelled():
-            return
-        problem = ended.exception()
-        result: str | Exception = problem if isinstance(problem, Exception) else ended.result()
-        self._done.put((attempt, result))
+    def _prepare(self, engine: Engine, image: Image) -> None:
+        result: str | Exception
+        try:
+            result = engine.prepare(image, self._say)
+        except Exception as problem:
+            result = problem
+        with self._guard:
+            attempts = self._waiting.pop(image)
+        for attempt in attempts:
+            self._done.put((attempt, result))
         self._wake()
+
+
+class _Workers:
+    """At most `_THREADS` threads that do what they are given, each started when it is first needed."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._threads = 0
+
+    def do(self, work: Callable[[], None]) -> None:
+        self._work.put(work)
+        if self._threads < _THREADS:
+            self._threads += 1
+            threading.Thread(target=self._run, name=f"{self._name}-{self._threads}", daemon=True).start()
+
+    def close(self) -> None:
+        for _ in range(self._threads):
+            self._work.put(None)
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from araneus.executors import jobdir, processes
 from araneus.executors.base import Ended, Fit, Found, Submission
-from araneus.executors.cgroups import Cgroups
 from araneus.executors.containers import Containers
 from araneus.executors.enclosure import Enclosure
 from araneus.executors.errors import outcome_of
@@ -59,7 +58,6 @@ class LocalExecutor:
 
     ``cores`` and ``memory`` (MiB) are what its attempts may take together; ``say`` is told what a person should see
     (an image is being fetched); ``grace`` is in seconds; ``watch`` may be one for systems without pidfds.
-    With ``cgroups`` the memory of tools without a container is limited too.
     """
 
     name = "local"
@@ -74,14 +72,12 @@ class LocalExecutor:
         say: Callable[[str], None] = lambda _: None,
         grace: float = GRACE,
         watch: Watch | None = None,
-        cgroups: Cgroups | None = None,
     ) -> None:
         self._cores = cores
         self._memory = memory
         self._containers = containers
         self._clock = clock
         self._grace = grace
-        self._cgroups = cgroups
         processes.keep_descriptors()
         self._watch = watch or Watch()
         self._fetcher = Fetcher(self._watch.wake, say)
@@ -176,8 +172,8 @@ class LocalExecutor:
                 return
             launch = prepare(submission, active.enclosure, image)
             group = ""
-            if self._cgroups is not None and launch.container is None:
-                group = os.fspath(self._cgroups.make(submission.attempt, submission.resources.memory))
+            if self._containers.groups is not None and launch.container is None:
+                group = os.fspath(self._containers.groups.make(submission.attempt, submission.resources.memory))
             active.pid = start(submission, active.enclosure, launch, lock, group)
         finally:
             if lock is not None:
@@ -212,6 +208,8 @@ class LocalExecutor:
         """Take up an attempt that this process did not start, as its directory shows it."""
         if attempt in self._active:
             return Trace.ALIVE
+        if any(report.attempt == attempt for report in self._ended):
+            return Trace.ENDED
         finding = jobdir.examine(directory)
         if finding.trace is Trace.NOT_STARTED:
             return finding.trace
@@ -248,20 +246,26 @@ class LocalExecutor:
                 self._stop(active, Stop.TIME_LIMIT)
             if active.kill_at <= now:
                 active.kill_at = now + 1.0
-                self._watch.at(active.kill_at)
                 processes.end([active.suspect])
-                if self._cgroups is not None:
-                    self._cgroups.end(active.attempt)
+                if self._containers.groups is not None:
+                    self._containers.groups.end(active.attempt)
             if active.submission is None and not active.watched:
-                self._look_again(active, now)
+                self._look_again(active)
+        dues = [
+            min(active.kill_at, active.deadline if active.stop is None else math.inf)
+            for active in self._active.values()
+        ]
+        if any(active.submission is None and not active.watched for active in self._active.values()):
+            dues.append(now + self._watch.TICK)
+        if dues:
+            self._watch.at(min(dues))
 
-    def _look_again(self, active: _Active, now: float) -> None:
+    def _look_again(self, active: _Active) -> None:
         if not jobdir.is_held(active.directory):
             self._finish(active)
             return
         if active.pid is None:
             active.pid = jobdir.examine(active.directory).pid
-        self._watch.at(now + self._watch.TICK)
 
     def _stop(self, active: _Active, stop: Stop) -> None:
         active.stop = stop
@@ -298,24 +302,25 @@ class LocalExecutor:
         self._over(active.attempt, outcome or verdict(finding, stop=active.stop, status=status, room=room), finding)
 
     def _leave_group(self, active: _Active, finding: Finding) -> Outcome | None:
-        if self._cgroups is None:
+        groups = self._containers.groups
+        if groups is None:
             return None
-        ran_out = self._cgroups.ran_out(active.attempt)
-        self._cgroups.end(active.attempt)
-        self._cgroups.remove(active.attempt)
+        ran_out = groups.ran_out(active.attempt)
+        groups.end(active.attempt)
+        groups.remove(active.attempt)
         if not ran_out or finding.exit_code == 0 or active.stop is not None:
             return None
         return out_of_memory(finding.exit_code)
 
     def _over(self, attempt: str, outcome: Outcome, finding: Finding | None = None) -> None:
         now = self._clock()
-        trusted = finding is not None and outcome.reason in {Reason.SUCCEEDED, Reason.OUT_OF_MEMORY}
+        by_itself = finding is not None and outcome.reason in {Reason.SUCCEEDED, Reason.OUT_OF_MEMORY}
         self._ended.append(
             Ended(
                 attempt=attempt,
                 outcome=outcome,
                 started_on=finding.started_on if finding else None,
-                ended_on=(finding.ended_on or now) if finding is not None and trusted else now,
+                ended_on=(finding.ended_on or now) if finding is not None and by_itself else now,
             )
         )
         self._watch.wake()

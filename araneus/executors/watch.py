@@ -5,7 +5,7 @@ Elsewhere, and for a process whose id is not known yet, an alarm makes the calle
 """
 
 import contextlib
-import heapq
+import math
 import os
 import select
 import threading
@@ -68,7 +68,7 @@ class Watch:
             os.write(self._writer, b"w")
 
     def at(self, moment: float) -> None:
-        """Wake at this moment of `time.monotonic`."""
+        """Wake at this moment of `time.monotonic`. Only the earliest of several moments is kept: ask again when woken."""
         self._alarm.at(moment)
 
     def close(self) -> None:
@@ -89,14 +89,16 @@ class Watch:
 class _Alarm:
     def __init__(self, ring: Callable[[], None]) -> None:
         self._ring = ring
-        self._moments: list[float] = []
+        self._moment = math.inf
         self._changed = threading.Condition()
         self._closed = False
         self._thread: threading.Thread | None = None
 
     def at(self, moment: float) -> None:
         with self._changed:
-            heapq.heappush(self._moments, moment)
+            if moment >= self._moment:
+                return
+            self._moment = moment
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="araneus-alarm", daemon=True)
                 self._thread.start()
@@ -112,13 +114,10 @@ class _Alarm:
     def _run(self) -> None:
         with self._changed:
             while not self._closed:
-                if not self._moments:
-                    self._changed.wait()
-                    continue
-                left = self._moments[0] - time.monotonic()
+                left = self._moment - time.monotonic()
                 if left > 0:
                     # A condition refuses to wait for centuries, which a document may ask for.
                     self._changed.wait(min(left, 3600.0))
                 else:
-                    heapq.heappop(self._moments)
+                    self._moment = math.inf
                     self._ring()

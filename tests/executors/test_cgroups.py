@@ -28,8 +28,8 @@ def groups() -> Iterator[Cgroups]:
 
 @pytest.fixture(params=["none", "auto"])
 def executor(request: pytest.FixtureRequest, groups: Cgroups) -> Iterator[LocalExecutor]:
-    containers = Containers(bare=Containers.detect(request.param).bare)
-    executor = LocalExecutor(cores=2, memory=2048, containers=containers, clock=now, grace=0.5, cgroups=groups)
+    containers = Containers(bare=Containers.detect(request.param).bare, groups=groups)
+    executor = LocalExecutor(cores=2, memory=2048, containers=containers, clock=now, grace=0.5)
     yield executor
     executor.close()
 
