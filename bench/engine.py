@@ -1,6 +1,6 @@
 """What an execution costs when it is wide: time per job at several widths, and memory, without running anything.
 
-Usage: ``python bench/engine.py``. Budgets: the same time per job at 10,000 as at 1,000; 500 MB for 10,000 jobs.
+Usage: ``python -m bench.engine``. Budgets: the same time per job at 10,000 as at 1,000; 500 MB for 10,000 jobs.
 """
 
 import gc
