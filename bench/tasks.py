@@ -20,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.scheduler.house import House, small, tool  # noqa: E402
+from tests.scheduler.house import House, small, tool
 
 LINE = "echo x > out.txt"
 TRIVIAL = tool(LINE, outputs={"out": {"type": "File", "outputBinding": {"glob": "out.txt"}}})

@@ -97,7 +97,7 @@ class Scheduler:
             storage=storage,
             javascript=javascript,
             load=Apps().load,
-            jobs=jobs_directory,
+            jobs=jobs_directory.resolve(),
             executor=executor.name,
             clock=clock,
             window=options.window,

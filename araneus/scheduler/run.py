@@ -55,7 +55,8 @@ SLICE = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """What every run works with. ``load`` gives the normal form of an app; ``jobs`` is where job directories go."""
+    """What every run works with. ``load`` gives the normal form of an app; ``jobs`` is where job directories go
+    (a path without links)."""
 
     database: Database
     storage: Storage
@@ -104,7 +105,7 @@ class Run:
     def __init__(self, task: Task, means: Means) -> None:
         self._task = task
         self._means = means
-        self._gate = Gate(means.storage)
+        self._gate = Gate(means.storage, means.jobs)
         self._evaluators: dict[int, tuple[Process, Evaluator]] = {}
         self._backlog: deque[ReadyJob] = deque()
         self._live: dict[str, _Live] = {}
@@ -360,7 +361,7 @@ def _command_line(invocation: Invocation) -> str:
 def _keep_outputs(directory: Path, outputs: Mapping[str, Any]) -> None:
     """Leave the outputs in the job directory for people. The job row is the truth; this file may be missing."""
     with suppress(OSError):
-        jobdir.write_text(directory / OUTPUTS_LOG, json.dumps(outputs, indent=2) + "\n")
+        jobdir.write_text(directory / OUTPUTS_LOG, json.dumps(outputs) + "\n")
 
 
 def disk_is_full(error: BaseException) -> bool:

@@ -96,8 +96,10 @@ def file_path(location: Location) -> Path | None:
 class Gate:
     """Which bytes one task may reach: blobs that it was given, and files inside the job directories of its attempts."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, jobs: Path | None = None) -> None:
+        """``jobs``: the real path of the directory in which job directories lie, when they lie in one."""
         self._storage = storage
+        self._jobs = jobs
         self._blobs: set[Location] = set()
         self._directories: set[Path] = set()
 
@@ -107,7 +109,8 @@ class Gate:
 
     def open(self, directory: Path) -> None:
         """Let the files of a job directory through from now on."""
-        self._directories.add(directory.resolve())
+        # Resolving costs as much as the rest of a small job's staging, and a new directory has no links in it.
+        self._directories.add(directory if directory.parent == self._jobs else directory.resolve())
 
     def locate(self, location: Location) -> Path:
         """The path behind a location. Raises `InputError` when it is none of the task's or is not there any more."""

@@ -1,5 +1,6 @@
 """Tasks from QUEUED to their end, with a real scheduler, database and processes."""
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from araneus.model.errors import ConcurrentChange, Refusal
 from araneus.model.job import JobStatus, Reason
 from araneus.model.task import Status
 from araneus.scheduler.loop import Options
@@ -274,10 +276,8 @@ def test_many_aborts_at_random_moments(house: House) -> None:
             task = house.queue(app)
             time.sleep(delay)
             if house.task(task).status in {Status.QUEUED, Status.RUNNING}:
-                try:
+                with contextlib.suppress(Refusal, ConcurrentChange):
                     house.abort(task)
-                except Exception as error:
-                    assert "COMPLETED" in str(error) or "changed" in str(error), error
             ended = house.wait(task)
             outputs = [file for file in house.listed().values() if file.origin_task == task]
             assert (ended.status, len(outputs)) in {(Status.ABORTED, 0), (Status.COMPLETED, 1)}
