@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from araneus.model.errors import AraneusError
 from araneus.store.engines import DatabaseUnavailable, postgres_engine, prepare_sqlite_file, sqlite_engine
 from araneus.store.migrations import REVISIONS
+from araneus.store.turnstile import Turnstile
 
 __all__ = ["Connection", "Database", "DatabaseUnavailable", "WrongSchema"]
 
@@ -43,6 +44,7 @@ class Database:
         self._writer = writer
         self._idle: deque[tuple[Connection, float]] = deque()
         self._gate = threading.Lock()
+        self._turnstile = Turnstile(path) if path is not None else None
         self._thread = threading.local()
 
     @classmethod
@@ -91,12 +93,12 @@ class Database:
             raise RuntimeError("write() inside write() of the same thread: pass the connection on")
         self._thread.writing = True
         try:
-            if self.dialect == "postgresql":
+            if self._turnstile is None:
                 with self._writer.begin() as connection:
                     yield connection
             else:
-                # Threads queue here, in memory, so that only processes meet at the lock of the file.
-                with self._gate, self._writer.begin() as connection:
+                # First among the threads, then among the processes, then SQLite's own lock.
+                with self._gate, self._turnstile, self._writer.begin() as connection:
                     yield connection
         finally:
             self._thread.writing = False
@@ -136,6 +138,9 @@ class Database:
             self._idle.pop()[0].close()
         self._reader.dispose()
         self._writer.dispose()
+        if self._turnstile is not None:
+            self._turnstile.close()
+            self._turnstile = None
 
     def _revision(self) -> str | None:
         with self.read() as connection:

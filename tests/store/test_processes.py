@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 
 from araneus.model.task import Status
 from araneus.store import files, tables, tasks
-from araneus.store.database import Database
+from araneus.store.database import Connection, Database
 from araneus.testing import rows
 
 _PROCESSES = 4
@@ -81,6 +81,47 @@ def test_no_write_is_lost_between_processes(database: Database) -> None:
         assert task.version == _PROCESSES * _TURNS
         assert files.children_count(conn, project.root_folder) == _TURNS
         assert len(conn.execute(select(tables.attempts.c.id)).all()) == _PROCESSES * _TURNS
+
+
+_BUSY = """
+import sys
+from araneus.store import tasks
+from araneus.store.database import Database
+from araneus.model.task import Progress
+database = Database.open(sys.argv[1])
+for turn in range(10**9):
+    with database.write() as conn:
+        tasks.set_progress(conn, "t", Progress(steps_completed=turn))
+    if turn == 0:
+        print("busy", flush=True)
+"""
+
+
+def test_writer_comes_next_beside_a_process_that_always_writes(sqlite: Database) -> None:
+    with sqlite.write() as conn:
+        project = rows.add_project(conn, rows.project())
+        tasks.insert(conn, rows.task(project.id, "t"))
+
+    def turns(conn: Connection) -> int:
+        task = tasks.get(conn, "t")
+        assert task is not None
+        return task.progress.steps_completed if task.progress else 0
+
+    busy = subprocess.Popen([sys.executable, "-c", _BUSY, sqlite.url], stdout=subprocess.PIPE)
+    try:
+        assert busy.stdout is not None
+        assert busy.stdout.readline() == b"busy\n"
+        overtaken = []
+        for _ in range(60):
+            with sqlite.read() as conn:
+                before = turns(conn)
+            with sqlite.write() as conn:
+                overtaken.append(turns(conn) - before)
+    finally:
+        busy.kill()
+        busy.communicate()
+    # The other's current turn, and perhaps one that began before we came to the gate.
+    assert sorted(overtaken)[54] <= 3, overtaken
 
 
 @pytest.mark.parametrize("holding", [0.5])

@@ -155,4 +155,4 @@ def _values(value: object) -> list[object]:
 
 
 TestTree = Tree.TestCase
-TestTree.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
+TestTree.settings = settings(max_examples=12, stateful_step_count=25, deadline=None)
