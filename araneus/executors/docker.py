@@ -47,8 +47,8 @@ _BUILT = "araneus-built"
 
 class CommandLineEngine:
     """docker or podman: ``program`` is its name or path. ``rewrite`` replaces a prefix of an image's name by another,
-    the longest that fits. The engine runs on this machine: it sees the same paths. ``strict`` makes what a tool asks for
-    its limit; otherwise memory and cores are only counted, as on the platform, where many apps ask for too little."""
+    the longest that fits. The engine runs on this machine: it sees the same paths. ``strict`` makes what a tool asks
+    for its limit; otherwise memory and cores are only counted."""
 
     encloses = True
 
@@ -104,15 +104,12 @@ class CommandLineEngine:
         )
         environment = {"HOME": submission.work, "TMPDIR": submission.temporary, **submission.environment}
         resources = submission.resources
+        limits = ("--memory", f"{max(6, resources.memory)}m", "--cpus", str(_cores(resources.cores)))
         options = (
             *("run", "--interactive", "--name", name, "--label", f"araneus.attempt={submission.attempt}"),
             *("--user", f"{os.getuid()}:{os.getgid()}", "--workdir", submission.work),
             *(() if submission.network else ("--network", "none")),
-            *(
-                ("--memory", f"{max(6, resources.memory)}m", "--cpus", str(_cores(resources.cores)))
-                if self._strict
-                else ()
-            ),
+            *(limits if self._strict else ()),
             *("--pids-limit", str(_MAX_PROCESSES), "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
             *(option for bind in (*directories, *binds) for option in ("--mount", _mount(bind))),
             *(option for key, value in environment.items() for option in ("--env", f"{key}={value}")),

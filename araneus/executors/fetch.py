@@ -4,6 +4,7 @@ The threads are daemons: a server that is told to stop does not wait for an imag
 """
 
 import threading
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
@@ -11,6 +12,7 @@ from araneus.executors.base import Image
 from araneus.executors.enclosure import Engine
 
 _THREADS = 4
+_PATIENCE = 10.0
 
 
 class Fetcher:
@@ -48,9 +50,9 @@ class Fetcher:
                 return found
 
     def close(self) -> None:
-        """Take on nothing more. What is under way is not waited for."""
+        """Take on nothing more. Images are not waited for; containers that are being removed are, for some seconds."""
         self._images.close()
-        self._ends.close()
+        self._ends.close(_PATIENCE)
 
     def _prepare(self, engine: Engine, image: Image) -> None:
         result: str | Exception
@@ -71,17 +73,21 @@ class _Workers:
     def __init__(self, name: str) -> None:
         self._name = name
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._threads = 0
+        self._threads: list[threading.Thread] = []
 
     def do(self, work: Callable[[], None]) -> None:
         self._work.put(work)
-        if self._threads < _THREADS:
-            self._threads += 1
-            threading.Thread(target=self._run, name=f"{self._name}-{self._threads}", daemon=True).start()
+        if len(self._threads) < _THREADS:
+            name = f"{self._name}-{len(self._threads)}"
+            self._threads.append(threading.Thread(target=self._run, name=name, daemon=True))
+            self._threads[-1].start()
 
-    def close(self) -> None:
-        for _ in range(self._threads):
+    def close(self, patience: float = 0.0) -> None:
+        for _ in self._threads:
             self._work.put(None)
+        deadline = time.monotonic() + patience
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:
         while (work := self._work.get()) is not None:

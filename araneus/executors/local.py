@@ -46,6 +46,11 @@ class _Active:
     kill_at: float = math.inf
     stop: Stop | None = None
 
+    def due(self, tick: float) -> float:
+        """When the clock next matters to this attempt; ``tick`` when it has to be looked at."""
+        look = tick if self.submission is None and not self.watched else math.inf
+        return min(self.kill_at, self.deadline if self.stop is None else math.inf, look)
+
     @property
     def suspect(self) -> processes.Suspect:
         return processes.Suspect(
@@ -251,14 +256,8 @@ class LocalExecutor:
                     self._containers.groups.end(active.attempt)
             if active.submission is None and not active.watched:
                 self._look_again(active)
-        dues = [
-            min(active.kill_at, active.deadline if active.stop is None else math.inf)
-            for active in self._active.values()
-        ]
-        if any(active.submission is None and not active.watched for active in self._active.values()):
-            dues.append(now + self._watch.TICK)
-        if dues:
-            self._watch.at(min(dues))
+        tick = now + self._watch.TICK
+        self._watch.at(min((active.due(tick) for active in self._active.values()), default=math.inf))
 
     def _look_again(self, active: _Active) -> None:
         if not jobdir.is_held(active.directory):

@@ -68,7 +68,7 @@ class Watch:
             os.write(self._writer, b"w")
 
     def at(self, moment: float) -> None:
-        """Wake at this moment of `time.monotonic`. Only the earliest of several moments is kept: ask again when woken."""
+        """Wake at this moment of `time.monotonic`. Only the earliest of several is kept: ask again when woken."""
         self._alarm.at(moment)
 
     def close(self) -> None:
