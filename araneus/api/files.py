@@ -15,7 +15,7 @@ from araneus.model.access import Permission, require
 from araneus.model.errors import Fault, Refusal
 from araneus.model.file import File, check_file_name, check_metadata, check_tags
 from araneus.model.ids import new_file_id
-from araneus.store import files
+from araneus.store import files, projects
 from araneus.store.database import Connection
 from araneus.store.locks import Turn, take_turn
 
@@ -109,7 +109,11 @@ def edited(file: File, body: FileBody) -> File:
 
 
 def writable_file(conn: Connection, call: Call, file_id: str, to: str, folder_fault: Fault) -> File:
-    """A file that the caller may change; not a folder (``folder_fault``), not a log, which are what they are."""
+    """A file that the caller may change; not a folder (``folder_fault``), not a log, which are what they are.
+
+    Nobody else can change it until the transaction ends, so that what is read may be merged and written back.
+    """
+    projects.lock(conn, access.file_of(conn, call, file_id)[0].project)
     file, held = access.file_of(conn, call, file_id)
     if file.folder:
         raise Refusal(folder_fault, f"{file.name[:80]!r} is a folder: its details cannot be changed by this call.")

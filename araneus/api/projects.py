@@ -133,6 +133,7 @@ def edit_project(call: Call, services: Services) -> Answer:
     """``PATCH /projects/{owner}/{project}``: an administrator everything, a writer the description."""
     body = call.parse(ProjectBody)
     with services.database.write() as conn:
+        projects.lock(conn, _id(call))  # what is read here is merged and written back: nobody may write in between
         project, held = access.project_of(conn, call, _id(call), Permission.WRITE, to="edit it")
         if body.given() - {"description"}:
             require(held, Permission.ADMIN, Fault.PROJECT_FORBIDDEN, "change more than its description")
@@ -170,6 +171,7 @@ def delete_project(call: Call, services: Services) -> Answer:
         orphans = projects.delete(conn, project.id)
     for upload in pending:
         part_files.discard(services.settings.uploads / upload.id)
+    services.wake()  # its running tasks are gone: their processes have to be ended
     drop_orphans(services, orphans)
     return NO_CONTENT
 

@@ -1,5 +1,6 @@
 """The platform's own Python client against the server, as unmodified scripts use it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,18 @@ def test_logging_in(server: Server, api: Any) -> None:
     assert set(api.endpoints.get().__dict__["_data"].data) >= {"tasks_url", "projects_url"}
     with pytest.raises(Unauthorized):
         type(api)(url=f"{server.url}/v2", token="0" * 32, debug=True).users.me()
+
+
+def test_a_hundred_requests_at_once(api: Any, project: Any) -> None:
+    def ask(number: int) -> str:
+        if number % 4 == 0:
+            return str(api.files.create_folder(f"f{number}", project=project.id).name)
+        return str(api.users.me().username)
+
+    with ThreadPoolExecutor(100) as pool:
+        answers = list(pool.map(ask, range(200)))
+    assert answers == [f"f{number}" if number % 4 == 0 else "rosalind" for number in range(200)]
+    assert api.files.query(project=project).total == 50
 
 
 def test_billing(api: Any) -> None:

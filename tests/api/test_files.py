@@ -1,5 +1,6 @@
 """Files, folders, metadata, tags and downloads over HTTP."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,17 @@ def test_metadata_and_tags(client: httpx.Client, project: str) -> None:
         assert error(client.request(method, f"{folder}/metadata", json={})) == (400, 5025)
     for method in ("GET", "PUT"):
         assert error(client.request(method, f"{folder}/tags", json=[])) == (400, 5027)
+
+
+def test_simultaneous_merges_all_arrive(client: httpx.Client, project: str) -> None:
+    href = upload_file(client, "a", b"1", project=project)["href"]
+
+    def merge(number: int) -> int:
+        return client.patch(f"{href}/metadata", json={f"key{number}": str(number)}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(merge, range(40))) == {200}
+    assert client.get(f"{href}/metadata").json() == {f"key{number}": str(number) for number in range(40)}
 
 
 def test_copies(client: httpx.Client, other: httpx.Client, project: str) -> None:

@@ -48,6 +48,7 @@ test_removing_each_other = test_projects.test_two_administrators_cannot_remove_e
 test_deleting_a_project = test_projects.test_deleting_a_project
 test_filters = test_files.test_lists_are_filtered
 test_copies = test_files.test_copies
+test_merges = test_files.test_simultaneous_merges_all_arrive
 test_moves = test_files.test_moves
 test_metadata = test_files.test_metadata_and_tags
 test_names = test_files.test_any_name_is_taken_as_it_is_or_refused

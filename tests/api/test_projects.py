@@ -275,9 +275,11 @@ def test_billing_groups(client: httpx.Client, other: httpx.Client) -> None:
     assert client.get("/v2/billing/groups?offset=1").json()["items"] == []
 
 
-def test_deleting_a_project(client: httpx.Client) -> None:
+def test_deleting_a_project(server: Server, client: httpx.Client) -> None:
     project = make_project(client)
+    woken = len(server.wakeups)
     assert client.request("DELETE", project["href"], json={}).status_code == 204
     assert error(client.get(project["href"])) == (404, 3002)
     assert error(client.get(f"/v2/files/{project['root_folder']}")) == (404, 5002)
+    assert len(server.wakeups) == woken + 1
     assert make_project(client)["id"] == project["id"]
