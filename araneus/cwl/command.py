@@ -39,7 +39,7 @@ class Invocation:
 
     ``stdin`` is a path, ``stdout`` and ``stderr`` are names relative to ``work``. ``container`` holds the fields of
     DockerRequirement. ``inputs`` are those that expressions saw, with paths. ``origins`` maps each staged path to the
-    file value that was staged there.
+    file value that was staged there, and ``locate`` finds the bytes of what was staged.
     """
 
     command: tuple[str, ...]
@@ -57,6 +57,7 @@ class Invocation:
     inputs: Mapping[str, Value] = field(default_factory=dict)
     runtime: Mapping[str, Value] = field(default_factory=dict)
     origins: Mapping[str, FileValue] = field(default_factory=dict)
+    locate: Locate = field(default=local_path, compare=False, repr=False)
 
     def source_of(self, path: str) -> Location | None:
         """The location of what was staged at a path, or None."""
@@ -107,6 +108,7 @@ def prepare(
         inputs=seen,
         runtime=runtime,
         origins=stage.origins,
+        locate=locate,
     )
 
 

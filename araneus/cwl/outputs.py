@@ -15,7 +15,7 @@ from typing import Final
 from araneus.cwl.command import Invocation
 from araneus.cwl.errors import MissingOutputError, OutputError, Problem
 from araneus.cwl.expressions import Evaluator
-from araneus.cwl.files import Locate, check_basename, contents, is_literal, local_path, split_name, trimmed, well_formed
+from araneus.cwl.files import check_basename, contents, is_literal, local_path, split_name, trimmed, well_formed
 from araneus.cwl.process import CommandLineTool, Listing, OutputBinding, OutputPort
 from araneus.cwl.produced import WorkTree
 from araneus.cwl.ready import listing_level, output_problems
@@ -48,7 +48,6 @@ def collect(
     *,
     exit_code: int,
     checksum: bool = False,
-    locate: Locate = local_path,
 ) -> dict[str, Value]:
     """One value for each output port of the tool.
 
@@ -56,9 +55,9 @@ def collect(
     ``host_work``, or the staged input's own), names and ``size`` in bytes, with ``checksum`` their SHA-1 too; literals
     keep ``contents``. Raises `OutputError`, `MissingOutputError` or `ExpressionError`.
     """
-    tree = WorkTree(invocation, host_work, locate, checksum=checksum)
+    tree = WorkTree(invocation, host_work, checksum=checksum)
     seen = replace(invocation, runtime={**invocation.runtime, "exitCode": exit_code})
-    collector = _Collector(tool, seen, tree, evaluator, locate)
+    collector = _Collector(tool, seen, tree, evaluator)
     document = _document(host_work)
     outputs: dict[str, Value] = {}
     problems: list[Problem] = []
@@ -126,13 +125,11 @@ class _Collector:
         invocation: Invocation,
         tree: WorkTree,
         evaluator: Evaluator,
-        locate: Locate,
     ) -> None:
         self._tool = tool
         self._invocation = invocation
         self._tree = tree
         self._evaluator = evaluator
-        self._locate = locate
         self._runtime = invocation.runtime
 
     def port(self, port: OutputPort | RecordField, outer: str = "outputs") -> Value:

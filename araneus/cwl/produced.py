@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from araneus.cwl.command import Invocation
 from araneus.cwl.errors import OutputError, Problem
-from araneus.cwl.files import MAX_ENTRIES, Locate, file_location, is_literal, local_path, split_name
+from araneus.cwl.files import MAX_ENTRIES, file_location, is_literal, split_name
 from araneus.cwl.globs import Component, fits, patterns
 from araneus.cwl.staging import FileMount
 from araneus.model.values import FileValue
@@ -41,13 +41,13 @@ class Found:
 class WorkTree:
     """Looks into one job's working directory. Lives for one call of `cwl.outputs.collect`."""
 
-    def __init__(self, invocation: Invocation, host_work: Path, locate: Locate, *, checksum: bool) -> None:
+    def __init__(self, invocation: Invocation, host_work: Path, *, checksum: bool) -> None:
         self._work = invocation.work
         self._host = host_work
         self._host_text = os.path.realpath(host_work)
         self._origins = invocation.origins
         self._mounts = {mount.target: mount for mount in invocation.mounts if not mount.writable}
-        self._locate = locate
+        self._locate = invocation.locate
         self._checksum = checksum
         self._sources: dict[str, str] | None = None
         self._entries = 0
@@ -153,7 +153,7 @@ class WorkTree:
 
     def _inside_input(self, place: str, mount: FileMount, names: list[str], *, linked: bool) -> Found | None:
         origin = self._origins.get(place, {})
-        host = self._locate_quietly(mount)
+        host = self._locate(mount.location)
         if not names:
             return Found(host, place, origin, linked=True)
         inner = host.joinpath(*names)
@@ -166,15 +166,6 @@ class WorkTree:
         location = "/".join([mount.location.rstrip("/"), *(quote(os.fsencode(name)) for name in names)])
         value: FileValue = {"class": kind, "location": location, "basename": names[-1]}
         return Found(Path(real), "/".join([place, *names]), value, linked=linked)
-
-    def _locate_quietly(self, mount: FileMount) -> Path:
-        """Where the bytes of a mount are; an unreachable place keeps its path empty, for its value is known anyway."""
-        try:
-            return self._locate(mount.location)
-        except Exception as error:
-            if self._locate is local_path:
-                return Path("/nonexistent")
-            raise OutputError(Problem("", f"input {mount.target!r} cannot be reached: {error}")) from error
 
     # Values
 

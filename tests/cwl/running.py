@@ -1,5 +1,6 @@
 """Tools for tests of commands and outputs: a document becomes a process, an invocation is really run."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -64,7 +65,20 @@ class Bench:
         """The invocation of a tool with these inputs, completed."""
         evaluator = evaluator_for(process, self.javascript)
         values = complete(process, inputs or {})
-        return prepare(process, values, self.layout, resources(process, values, evaluator), evaluator)
+        asked = resources(process, values, evaluator)
+        return prepare(process, values, self.layout, asked, evaluator, locate=self.locate)
+
+    def locate(self, location: str) -> Path:
+        """Blobs lie in a directory of their own, under names that say nothing, as a storage keeps them."""
+        if location.startswith("blob:"):
+            return self.directory / "blobs" / location.removeprefix("blob:")
+        return local_path(location)
+
+    def blob(self, text: str, basename: str, **more: Any) -> dict[str, Any]:
+        """A File in the storage."""
+        name = hashlib.sha256(text.encode()).hexdigest()
+        write(self.directory / "blobs" / name, text)
+        return {"class": "File", "location": f"blob:{name}", "basename": basename, "size": len(text), **more}
 
     def run(self, process: CommandLineTool, inputs: Mapping[str, Any] | None = None, **options: Any) -> dict[str, Any]:
         """Prepare, stage, start the real process, wait, collect."""
@@ -86,7 +100,7 @@ class Bench:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(literal.content)
         for mount in invocation.mounts:
-            source, target = local_path(mount.location), Path(mount.target)
+            source, target = self.locate(mount.location), Path(mount.target)
             target.parent.mkdir(parents=True, exist_ok=True)
             if not mount.writable:
                 target.symlink_to(source)

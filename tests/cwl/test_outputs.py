@@ -422,6 +422,43 @@ def test_names_that_are_no_text_are_refused(bench: Bench) -> None:
         _collect(bench, _glob("*.txt"))
 
 
+def test_blobs_that_are_passed_on_stay_blobs(bench: Bench) -> None:
+    value = bench.blob("content", "x.txt", metadata={"sample": "S"})
+    process = tool(
+        arguments=["sh", "-c", 'ln -s "$0" a.out; ln -s "`readlink -f "$0"`" b.out; cp "$0" c.copy', "$(inputs.x)"],
+        inputs={"x": "File"},
+        outputs={
+            "linked": {"type": "File[]", "outputBinding": {"glob": "*.out"}},
+            "staged": {"type": "File", "outputBinding": {"glob": "sub/in.txt"}},
+            "text": {"type": "string", "outputBinding": {"glob": "a.out", "loadContents": True,
+                                                         "outputEval": "$(self[0].contents)"}},
+            "itself": {"type": "File", "outputBinding": {"outputEval": "$(inputs.x)"}},
+            "copied": {"type": "File", "outputBinding": {"glob": "c.copy"}},
+        },
+        requirements={"InitialWorkDirRequirement": {"listing": [{"entry": "$(inputs.x)", "entryname": "sub/in.txt"}]}},
+    )  # fmt: skip
+    outputs = bench.run(process, {"x": value})
+    passed = [*outputs["linked"], outputs["staged"], outputs["itself"]]
+    assert [item["basename"] for item in passed] == ["a.out", "b.out", "in.txt", "in.txt"]
+    for item in passed:
+        assert (item["location"], item["size"], item["metadata"]) == (value["location"], 7, {"sample": "S"})
+    assert outputs["text"] == "content"
+    assert outputs["copied"]["location"] == file_location(bench.work / "c.copy")
+    assert "metadata" not in outputs["copied"]
+
+
+def test_a_tool_may_put_its_own_file_in_the_place_of_a_staged_one(bench: Bench) -> None:
+    value = bench.blob("before", "x.txt")
+    process = tool(
+        arguments=["sh", "-c", "rm x.txt && printf after > x.txt"],
+        inputs={"x": "File"},
+        outputs={"o": {"type": "File", "outputBinding": {"glob": "x.txt"}}},
+        requirements={"InitialWorkDirRequirement": {"listing": ["$(inputs.x)"]}},
+    )
+    found = bench.run(process, {"x": value})["o"]
+    assert (found["location"], found["size"]) == (file_location(bench.work / "x.txt"), 5)
+
+
 # cwl.output.json
 
 
