@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from araneus.cwl.errors import ExpressionError, Problem
+from araneus.cwl.nesting import MAX_DEPTH, too_deep
 from araneus.model.values import Value
 
 MAX_ANSWER: Final = 32 * 2**20
@@ -227,6 +228,8 @@ def _result(answer: bytes) -> Value:
         raise _error("the JavaScript worker answered nonsense")
     if "error" in outcome:
         raise _error(_plain_message(str(outcome["error"])))
+    if too_deep(outcome):
+        raise _error(f"the result is nested more than {MAX_DEPTH} levels deep")
     return outcome.get("value")
 
 

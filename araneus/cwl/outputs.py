@@ -16,6 +16,7 @@ from araneus.cwl.command import Invocation
 from araneus.cwl.errors import MissingOutputError, OutputError, Problem
 from araneus.cwl.expressions import Evaluator
 from araneus.cwl.files import check_basename, contents, is_literal, local_path, split_name, trimmed, well_formed
+from araneus.cwl.nesting import MAX_DEPTH, too_deep
 from araneus.cwl.process import CommandLineTool, Listing, OutputBinding, OutputPort
 from araneus.cwl.produced import WorkTree
 from araneus.cwl.ready import listing_level, output_problems
@@ -97,8 +98,13 @@ def _document(host_work: Path) -> dict[str, Value] | None:
             value = json.loads(text) if len(text) <= MAX_DOCUMENT else None
         except (OSError, ValueError, RecursionError) as error:
             raise OutputError(Problem("cwl.output.json", f"is not JSON: {str(error)[:200]}")) from None
-    if not isinstance(value, dict):
-        raise OutputError(Problem("cwl.output.json", f"must be a JSON object of at most {MAX_DOCUMENT >> 20} MiB"))
+    if not isinstance(value, dict) or too_deep(value):
+        raise OutputError(
+            Problem(
+                "cwl.output.json",
+                f"must be a JSON object of at most {MAX_DOCUMENT >> 20} MiB, not deeper than {MAX_DEPTH}",
+            )
+        )
     return value
 
 

@@ -35,10 +35,13 @@ class _Rules:
 
 def described_inputs(inputs: Mapping[str, Value], locate: Locate) -> dict[str, Value]:
     """The inputs with every file value described (see `cwl.files.described`)."""
-    return {
-        port: map_file_values(value, lambda file, port=port: described(file, locate, f"inputs/{port}"))  # type: ignore[misc]
-        for port, value in inputs.items()
-    }
+    return {port: _described(value, locate, f"inputs/{port}") for port, value in inputs.items()}
+
+
+def _described(value: Value, locate: Locate, where: str) -> Value:
+    if not isinstance(value, dict | list):
+        return value
+    return map_file_values(value, lambda file: described(file, locate, where))
 
 
 def ready_inputs(

@@ -89,6 +89,8 @@ LARGE = [
 
 DEEP = [
     "(function f() { f() })()",
+    "let a = []; for (let i = 0; i < 101; i++) a = [a]; return a",
+    "let a = {}; for (let i = 0; i < 900; i++) a = { a }; return a",
     "const f = () => f() + 1; return f()",
     "const o = { toString() { return '' + o } }; return '' + o",
     "let a = []; for (let i = 0; i < 1e5; i++) a = [a]; return a",

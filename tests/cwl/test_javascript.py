@@ -57,6 +57,13 @@ def test_json_values_come_back_as_they_went_in(javascript: JavaScript, value: ob
     assert javascript.run("return inputs", (), {"inputs": value}) == value
 
 
+def test_results_may_be_nested_a_hundred_levels_deep(javascript: JavaScript) -> None:
+    value = javascript.run("let a = 1; for (let i = 0; i < 99; i++) a = [a]; return a", (), {})
+    for _ in range(99):
+        (value,) = value
+    assert value == 1
+
+
 def test_a_large_result_arrives_whole(javascript: JavaScript) -> None:
     assert javascript.run("return 'x'.repeat(8e6)", (), {}) == "x" * 8_000_000
 

@@ -498,6 +498,7 @@ def test_the_tool_may_write_its_outputs_itself(bench: Bench) -> None:
         "{",
         "",
         "[" * 100_000,
+        '{"o":' + "[" * 500 + "]" * 500 + "}",
     ],
 )
 def test_what_a_tool_writes_is_not_trusted(bench: Bench, content: Any) -> None:
