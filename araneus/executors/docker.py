@@ -14,7 +14,7 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from araneus.executors.base import Image, Submission
@@ -38,6 +38,8 @@ _CLIENT_VARIABLES = (
     "DOCKER_CERT_PATH",
     "DOCKER_TLS_VERIFY",
     "CONTAINERS_CONF",
+    "CONTAINERS_REGISTRIES_CONF",
+    "CONTAINERS_STORAGE_CONF",
     "CONTAINER_HOST",
     "XDG_RUNTIME_DIR",
     "TMPDIR",
@@ -124,15 +126,14 @@ class CommandLineEngine:
         """Tell what the engine did from what the tool did: out of memory, no such command, not started at all."""
         if notes.startswith("true"):
             return out_of_memory(code)
-        if code in {126, 127} and _says(stderr, ("executable file not found", "no such file", "not found in $PATH")):
-            return Outcome(reason=Reason.COMMAND_NOT_FOUND, message=f"The image has no such command: {_last(stderr)}")
-        if code == 126 and _says(stderr, ("permission denied",)) and _says(stderr, (f"{self.name}:", "Error:")):
+        said = [line for line in stderr.splitlines() if line.startswith((f"{self.name}: ", "Error: "))]
+        if code not in {125, 126, 127} or not said:
+            return None
+        if "exec:" in said[-1]:
             return Outcome(
-                reason=Reason.COMMAND_NOT_FOUND, message=f"The command is not executable in the image: {_last(stderr)}"
+                reason=Reason.COMMAND_NOT_FOUND, message=f"The image cannot run the command: {said[-1][:500]}"
             )
-        if code == 125 and _says(stderr, (f"{self.name}:", "Error:")):
-            return Outcome(reason=Reason.NOT_STARTED, message=f"The container could not be started: {_last(stderr)}")
-        return None
+        return Outcome(reason=Reason.NOT_STARTED, message=f"The container could not be started: {said[-1][:500]}")
 
     def end(self, attempt: str) -> None:
         """See `Engine.end`."""
@@ -231,11 +232,6 @@ def _mount(bind: Bind) -> str:
 
 def _quoted(field: str) -> str:
     return '"' + field.replace('"', '""') + '"' if any(mark in field for mark in ',"\n') else field
-
-
-def _says(text: str, phrases: Sequence[str]) -> bool:
-    lowered = text.lower()
-    return any(phrase.lower() in lowered for phrase in phrases)
 
 
 def _last(text: str) -> str:

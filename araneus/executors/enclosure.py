@@ -77,6 +77,35 @@ class Host:
         return None
 
 
+class Guarded:
+    """A bare host that starts tools only while ``allowed`` says so; it is asked for each of them.
+
+    Several people share a server, and a tool that is not closed off can read what the others keep there.
+    """
+
+    name = Host.name
+    encloses = False
+
+    def __init__(self, host: Host, allowed: Callable[[], bool]) -> None:
+        self._host = host
+        self._allowed = allowed
+
+    def launch(self, submission: Submission, binds: tuple[Bind, ...], image: str) -> Launch:
+        """As the host does. Raises UNSUPPORTED when it is not allowed."""
+        if not self._allowed():
+            raise CannotStartError(
+                Reason.UNSUPPORTED,
+                "This server has several users, and nothing here closes off a tool that runs without a container:"
+                " install bubblewrap (or docker or podman, and give the tool an image) and start the server again, or"
+                " set jobs.unconfined = true if its users may read each other's files.",
+            )
+        return self._host.launch(submission, binds, image)
+
+    def judge(self, code: int, stderr: str, notes: str) -> Outcome | None:
+        """As the host does."""
+        return self._host.judge(code, stderr, notes)
+
+
 def tool_environment(submission: Submission, path: str) -> dict[str, str]:
     """The whole environment of a tool that runs with this machine's programs (CWL v1.2 CommandLineTool, "Runtime
     environment"). Nothing of the server's own environment is in it."""
