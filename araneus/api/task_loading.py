@@ -124,7 +124,8 @@ def examined(conn: Connection, task: Task, using: Examination) -> Task:
 def _app_errors(task: Task, using: Examination) -> tuple[dict[str, Any], ...]:
     if using.app is None:
         return (entry(f"App {task.app} does not exist or you cannot read it.", None, _UNKNOWN_APP),)
-    return tuple(entry(f"The app cannot run: {text}", None, NOT_CWL) for text in using.form.validation_errors)
+    broken = "The app cannot run: " if using.form.process is not None else ""
+    return tuple(entry(broken + text, None, NOT_CWL) for text in using.form.validation_errors)
 
 
 def _plan(task: Task) -> BatchPlan | None:
