@@ -271,14 +271,23 @@ class _Folders:
         self._looked_up.setdefault(parent, set()).update(names)
 
     def free(self, parent: str, name: str) -> str:
-        """The name, or the first numbered one that nobody has in this folder; it counts as taken from now on.
+        """The name, or a numbered one that nobody has in this folder; it counts as taken from now on.
 
-        Numbers go on from the last one given, so that ten thousand outputs of one name stay cheap.
+        A thousand tasks may leave a thousand files of one name, so the number is not counted up to but searched for:
+        doubled until a free one is met, then halved down to one whose predecessor is taken.
         """
-        number = self._numbers.get((parent, name), 0)
-        while self._is_taken(parent, chosen := f"_{number}_{name}" if number else name):
-            number += 1
-        self._numbers[parent, name] = number + 1
+        low = self._numbers.get((parent, name), -1)
+        high, stride = low + 1, 1
+        while self._is_taken(parent, _numbered(name, high)):
+            low, high, stride = high, high + stride, stride * 2
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._is_taken(parent, _numbered(name, middle)):
+                low = middle
+            else:
+                high = middle
+        self._numbers[parent, name] = high
+        chosen = _numbered(name, high)
         self._taken.setdefault(parent, set()).add(chosen)
         return chosen
 
@@ -288,3 +297,7 @@ class _Folders:
         if parent in self._new or name in self._looked_up.get(parent, ()):
             return False
         return bool(files.named(self._connection, parent, [name]))
+
+
+def _numbered(name: str, number: int) -> str:
+    return f"_{number}_{name}" if number else name
