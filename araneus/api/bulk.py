@@ -19,7 +19,7 @@ from araneus.api.places import drop_orphans, folder_for, require_write
 from araneus.api.services import Services
 from araneus.model.errors import Fault, Refusal
 from araneus.model.file import File
-from araneus.store import files
+from araneus.store import files, projects
 from araneus.store.database import Connection
 
 MOST = 100
@@ -115,8 +115,16 @@ def _change_files(call: Call, services: Services, meaning: Callable[[File, Chang
 
     changes = _few(call.parse(ChangesBody, Fault.FILE_REQUEST_INVALID).items)
     with services.database.write() as conn:
+        _lock_projects(conn, call, [change.id or change.file_id or "" for change in changes])
         entries = [_entry(call, partial(save, conn, change)) for change in changes]
     return _answer(entries)
+
+
+def _lock_projects(conn: Connection, call: Call, ids: Sequence[str]) -> None:
+    """Lock the projects of the files in one order for everybody, so that two bulk calls cannot wait for each other."""
+    for project in sorted({file.project for file in files.get_many(conn, ids).values()}):
+        if projects.permissions(conn, project, call.caller.username) is not None:
+            projects.lock(conn, project)
 
 
 def copy_files(call: Call, services: Services) -> Answer:

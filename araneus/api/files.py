@@ -156,6 +156,7 @@ def copy_file(call: Call, services: Services) -> Answer:
 
 def copied(conn: Connection, call: Call, file_id: str, folder: File, name: str | None = None, *, now: datetime) -> File:
     """Insert a copy of a file into a folder; a name that is taken there gets a numeric prefix."""
+    projects.lock(conn, folder.project)  # before the turn, as everybody does: the other order would deadlock
     take_turn(conn, Turn.LOCATIONS)  # so that nobody drops the bytes between our look at the row and the new one
     source, held = access.file_of(conn, call, file_id)
     if source.folder:

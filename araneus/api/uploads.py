@@ -25,7 +25,7 @@ from araneus.model.file import File
 from araneus.model.ids import new_file_id, new_upload_id
 from araneus.model.upload import MAX_PART, MAX_SIZE, Part, Upload, part_size_for
 from araneus.storage.base import Blob
-from araneus.store import files, uploads
+from araneus.store import files, projects, uploads
 from araneus.store.database import Connection
 from araneus.store.locks import Turn, take_turn
 
@@ -178,16 +178,25 @@ def complete_upload(call: Call, services: Services) -> Answer:
 def _take_in(call: Call, services: Services, whole: Path) -> tuple[File, str | None]:
     """Bytes into storage, row into the database; also the location that lost its last row by being replaced."""
     blob = services.storage.adopt(whole)
-    with services.database.write() as conn:
-        take_turn(conn, Turn.LOCATIONS)
-        upload = _own(conn, call)
-        replaced, orphan = _check_name(conn, upload), None
-        if replaced is not None:
-            orphan = files.delete(conn, replaced.id)
-        file = _new_file(upload, _kept(services, blob, whole), services.clock())
-        files.insert(conn, file)
-        if not uploads.delete(conn, upload.id):
-            raise Refusal(Fault.UPLOAD_NOT_FOUND, "The upload was completed or aborted at the same time.")
+    try:
+        with services.database.write() as conn:
+            return _insert(conn, call, services, blob, whole)
+    except BaseException:
+        drop_orphans(services, [blob.location])
+        raise
+
+
+def _insert(conn: Connection, call: Call, services: Services, blob: Blob, whole: Path) -> tuple[File, str | None]:
+    upload = _own(conn, call)
+    projects.lock(conn, upload.project)  # before the turn, as everybody does: the other order would deadlock
+    take_turn(conn, Turn.LOCATIONS)
+    replaced, orphan = _check_name(conn, upload), None
+    if replaced is not None:
+        orphan = files.delete(conn, replaced.id)
+    file = _new_file(upload, _kept(services, blob, whole), services.clock())
+    files.insert(conn, file)
+    if not uploads.delete(conn, upload.id):
+        raise Refusal(Fault.UPLOAD_NOT_FOUND, "The upload was completed or aborted at the same time.")
     return file, orphan if orphan != blob.location else None
 
 

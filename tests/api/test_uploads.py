@@ -131,11 +131,12 @@ def test_a_taken_name_needs_overwrite(server: Server, client: httpx.Client, proj
     assert error(client.post("/v2/upload/multipart?overwrite=true", json=body)) == (409, 8005)
 
 
-def test_a_name_taken_meanwhile_is_noticed_at_the_end(client: httpx.Client, project: str) -> None:
+def test_a_name_taken_meanwhile_is_noticed_at_the_end(server: Server, client: httpx.Client, project: str) -> None:
     slow = start_upload(client, "name", 1, project=project)
     put_part(client, slow, 1, b"s")
     upload_file(client, "name", b"fast", project=project)
     assert error(client.post(f"{slow['href']}/complete")) == (409, 8005)
+    assert blob_files(server) == [hashlib.sha256(b"fast").hexdigest()]
 
 
 def test_incomplete_uploads_do_not_become_files(client: httpx.Client, project: str) -> None:
@@ -291,6 +292,26 @@ def test_bytes_that_come_and_go_at_the_same_time_are_never_lost(
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(come_and_go, range(4)))
     assert blob_files(server) == []
+
+
+def test_files_that_come_while_their_project_goes(server: Server, client: httpx.Client) -> None:
+    """Each call succeeds or is refused; nothing of a deleted project stays."""
+    source = upload_file(client, "s", b"source", project=make_project(client, "Source")["id"])
+
+    def fill(number: int, project: str) -> set[int]:
+        answers = [client.post(f"{source['href']}/actions/copy", json={"project": project, "name": f"c{number}"})]
+        begun = client.post("/v2/upload/multipart", json={"name": f"u{number}", "size": 0, "project": project})
+        if begun.status_code == 201:
+            answers.append(client.post(f"{begun.json()['href']}/complete"))
+        return {answer.status_code for answer in (*answers, begun)}
+
+    for turn in range(4):
+        project = make_project(client, f"Going {turn}")["id"]
+        with ThreadPoolExecutor(6) as pool:
+            filling = [pool.submit(fill, number, project) for number in range(10)]
+            assert pool.submit(client.delete, f"/v2/projects/{project}").result().status_code == 204
+        assert set().union(*(done.result() for done in filling)) <= {201, 404, 400}
+    assert blob_files(server) == [hashlib.sha256(b"source").hexdigest()]
 
 
 def test_deleting_a_project_drops_its_bytes_and_parts(server: Server, client: httpx.Client, project: str) -> None:
