@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from araneus.cwl.process import InputPort, Step
 from araneus.engine.plan import Plan
-from araneus.engine.ports import fit_inputs
+from araneus.engine.ports import Fitter
 from araneus.engine.scatter import Expansion
 from araneus.model.values import Value
 
@@ -68,13 +68,13 @@ class Call:
         key, name = self.scope.inside(self.step.id)
         return (key, name) if self.expansion is None else (f"{key}/{number}", f"{name}_{number + 1}_s")
 
-    def fitted(self, varying: Mapping[str, Value], *, where: str) -> dict[str, Value]:
+    def fitted(self, varying: Mapping[str, Value], fitter: Fitter, *, where: str) -> dict[str, Value]:
         """The inputs of one element. What all elements share is fitted once, for the first that is not skipped."""
         if self._common is None:
             names = {port.id for port in self._varying}
             shared = [port for port in self.step.run.inputs if port.id not in names]
-            self._common = fit_inputs(shared, self.values, where=where)
-        return self._common | fit_inputs(self._varying, varying, where=where)
+            self._common = fitter.fit(shared, self.values, where=where)
+        return self._common | fitter.fit(self._varying, varying, where=where)
 
     def outputs(self) -> dict[str, Value]:
         """The step's outputs by source name, once all elements have ended."""

@@ -20,7 +20,7 @@ from araneus.cwl.expressions import Evaluator
 from araneus.cwl.process import MISSING, CommandLineTool, ExpressionTool, Listing, Process, StepInput, Workflow
 from araneus.engine.calls import Call, Place, Scope
 from araneus.engine.plan import Plan, Weights
-from araneus.engine.ports import fit_inputs, fit_output
+from araneus.engine.ports import Fitter, fit_output
 from araneus.engine.scatter import expand
 from araneus.engine.sources import gather
 from araneus.model.job import Outcome, Reason
@@ -93,6 +93,7 @@ class Execution:
         self._make_evaluator = evaluator
         self._load = load or _refuse_to_load
         self._max_jobs = max_jobs
+        self._fitter = Fitter()
         self._evaluators: dict[int, Evaluator] = {}
         self._plans: dict[int, Plan] = {}
         self._begin: deque[tuple[Scope, int]] = deque()
@@ -108,7 +109,7 @@ class Execution:
         name = self._process.id or "main"
         try:
             self._count(0)
-            inputs = fit_inputs(self._process.inputs, self._inputs, where="")
+            inputs = self._fitter.fit(self._process.inputs, self._inputs, where="")
             self._open(self._process, inputs, key="", name=name, place=None)
         except CWLError as error:
             self._fail("", name, error)
@@ -207,7 +208,7 @@ class Execution:
                     self._count(-call.scope.plan.weights[call.position])
                     self._deliver((call, number), None)
                     return
-        inputs = call.fitted(varying, where=key)
+        inputs = call.fitted(varying, self._fitter, where=key)
         self._open(step.run, inputs, key=key, name=name, place=(call, number))
 
     # --- processes ------------------------------------------------------------------------------------------------

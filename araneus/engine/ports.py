@@ -12,22 +12,44 @@ from araneus.cwl.types import ArrayType, Type, matches, options
 from araneus.model.values import Value, is_file_value
 
 
-def fit_inputs(ports: Iterable[InputPort], values: Mapping[str, Value], *, where: str) -> dict[str, Value]:
-    """One value per port: the given one, else the port's default, else null; other given values are left out.
+class Fitter:
+    """Fits values to input ports, and remembers the last list or record that each port took.
 
-    A value that fits its port is passed on untouched. Raises `InputError` listing every port whose value does not fit.
+    The elements of a scatter share most of their inputs: a long list of files is looked through once, not once for
+    each element. Owned by one execution; ports are known by identity, so the document must outlive it.
     """
-    fitted: dict[str, Value] = {}
-    problems: list[Problem] = []
-    for port in ports:
-        value = values.get(port.id)
-        if value is None and port.default is not MISSING:
-            value = port.default
-        fitted[port.id], found = _settle(port.type, value)
-        problems += (Problem(_joined(where, port.id) + problem.where, problem.what) for problem in found)
-    if problems:
-        raise InputError(*problems)
-    return fitted
+
+    def __init__(self) -> None:
+        self._last: dict[int, tuple[Value, Value]] = {}
+
+    def fit(self, ports: Iterable[InputPort], values: Mapping[str, Value], *, where: str) -> dict[str, Value]:
+        """One value per port: the given one, else the port's default, else null; other given values are left out.
+
+        A value that fits its port is passed on untouched. Raises `InputError` listing every port whose value does not
+        fit.
+        """
+        fitted: dict[str, Value] = {}
+        problems: list[Problem] = []
+        for port in ports:
+            value = values.get(port.id)
+            if value is None and port.default is not MISSING:
+                value = port.default
+            fitted[port.id], found = self._settled(port, value)
+            problems += (Problem(_joined(where, port.id) + problem.where, problem.what) for problem in found)
+        if problems:
+            raise InputError(*problems)
+        return fitted
+
+    def _settled(self, port: InputPort, value: Value) -> tuple[Value, Sequence[Problem]]:
+        if not isinstance(value, list | dict):
+            return _settle(port.type, value)
+        last = self._last.get(id(port))
+        if last is not None and last[0] is value:
+            return last[1], ()
+        settled, found = _settle(port.type, value)
+        if not found:
+            self._last[id(port)] = (value, settled)
+        return settled, found
 
 
 def fit_output(port: OutputPort, value: Value, *, where: str) -> Value:
