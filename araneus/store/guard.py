@@ -2,11 +2,12 @@
 
 import fcntl
 import os
-
-import psycopg
+from typing import TYPE_CHECKING
 
 from araneus.store.database import Database
-from araneus.store.wakeup import libpq_url
+
+if TYPE_CHECKING:
+    import psycopg
 
 _LOCK_KEY = 0x41524E5504
 _CONNECT_SECONDS = 10
@@ -45,6 +46,8 @@ class SchedulerLock:
             return True
         if self._connection is None:
             return False
+        import psycopg  # noqa: PLC0415 (loaded already; only with PostgreSQL)
+
         try:
             self._connection.execute("SELECT 1")
         except psycopg.Error:
@@ -64,6 +67,10 @@ class SchedulerLock:
     def _acquire_on_server(self) -> bool:
         if self.held():
             return True
+        import psycopg  # noqa: PLC0415 (SQLite does without)
+
+        from araneus.store.notifications import libpq_url  # noqa: PLC0415 (as above)
+
         url = libpq_url(self._database.url)
         connection = psycopg.connect(url, autocommit=True, connect_timeout=_CONNECT_SECONDS)
         row = connection.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK_KEY]).fetchone()

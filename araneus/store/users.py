@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, false, or_, select, update
+from sqlalchemy import Connection, bindparam, false, func, or_, select, update
 from sqlalchemy import insert as insert_into
 
 from araneus.model.errors import Fault, Refusal
@@ -23,6 +23,7 @@ _BY_TOKEN = (
         tables.users.c.disabled == false(),
     )
 )
+_ENABLED = select(func.count()).select_from(tables.users).where(tables.users.c.disabled == false())
 
 
 def insert(conn: Connection, user: User) -> None:
@@ -65,6 +66,11 @@ def in_billing_group(conn: Connection, group: str) -> list[User]:
 def all_users(conn: Connection) -> list[User]:
     """Every account, by username."""
     return _users.read_all(conn.execute(select(*_users.columns).order_by(tables.users.c.username)))
+
+
+def count_enabled(conn: Connection) -> int:
+    """How many accounts can be used."""
+    return conn.execute(_ENABLED).scalar_one()
 
 
 def save(conn: Connection, user: User) -> None:

@@ -6,23 +6,16 @@ lost; whoever listens looks at the database, and does so now and then unasked.
 
 import contextlib
 import os
-import select
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
-
-import psycopg
+from typing import Protocol, Self
 
 from araneus.store.database import Database, DatabaseUnavailable
 
-CHANNEL = "araneus"
 _LONGEST_SOCKET_PATH = 100
-_CONNECT_SECONDS = 5
-_RETRY_SECONDS = 1.0
 
 
 class _Sending(Protocol):
@@ -31,12 +24,17 @@ class _Sending(Protocol):
     def close(self) -> None: ...
 
 
+class _Hearing(Protocol):
+    receiver: socket.socket
+
+    def close(self) -> None: ...
+
+
 class WakeupSender:
     """Wakes the listener of a database. Serves all threads of a process."""
 
     def __init__(self, database: Database) -> None:
-        path = database.path
-        self._sending: _Sending = _Notifier(database.url) if path is None else _Datagrams(_socket_path(path))
+        self._sending = _sending(database)
 
     def send(self) -> None:
         """Wake the listener. Never raises, and does not wait when nobody listens."""
@@ -52,10 +50,7 @@ class WakeupListener:
 
     def __init__(self, database: Database) -> None:
         """Start to listen. Raises `DatabaseUnavailable` when the socket cannot be made."""
-        path = database.path
-        self._source: _Postbox | _Subscription = (
-            _Subscription(database.url) if path is None else _Postbox(_socket_path(path))
-        )
+        self._source = _hearing(database)
 
     def fileno(self) -> int:
         """A descriptor that is readable while there are wake-ups to drain; the same for the whole life."""
@@ -81,6 +76,22 @@ class WakeupListener:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _sending(database: Database) -> _Sending:
+    if database.path is not None:
+        return _Datagrams(_socket_path(database.path))
+    from araneus.store.notifications import Notifier  # noqa: PLC0415 (SQLite does without its driver)
+
+    return Notifier(database.url)
+
+
+def _hearing(database: Database) -> _Hearing:
+    if database.path is not None:
+        return _Postbox(_socket_path(database.path))
+    from araneus.store.notifications import Subscription  # noqa: PLC0415 (as above)
+
+    return Subscription(database.url)
 
 
 def _socket_path(database: Path) -> Path:
@@ -152,111 +163,3 @@ class _Postbox:
             if self._path.stat().st_ino == self._identity:
                 self._path.unlink()
         self.receiver.close()
-
-
-class _Notifier:
-    """Sends NOTIFY on a connection of its own, made when it is first needed."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._lock = threading.Lock()
-        self._connection: psycopg.Connection | None = None
-
-    def send(self) -> None:
-        with self._lock:
-            # A connection that died since the last wake-up deserves one more try.
-            if not self._try_send() and not self._try_send():
-                return
-
-    def _try_send(self) -> bool:
-        try:
-            if self._connection is None:
-                self._connection = _connect(self._url)
-            self._connection.execute(f"NOTIFY {CHANNEL}")
-        except psycopg.Error:
-            self._drop()
-            return False
-        return True
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            with contextlib.suppress(psycopg.Error):
-                self._connection.close()
-            self._connection = None
-
-    def close(self) -> None:
-        with self._lock:
-            self._drop()
-
-
-class _Subscription:
-    """Turns notifications into datagrams of a socket pair. A thread waits for them and connects anew when needed."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self.receiver, self._forward = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.receiver.setblocking(False)
-        self._forward.setblocking(False)
-        self._stopping, self._stop = socket.socketpair()
-        try:
-            first = self._listen()
-        except psycopg.Error as error:
-            self._close_sockets()
-            raise DatabaseUnavailable(f"Cannot listen for wake-ups on PostgreSQL: {error}.") from error
-        self._thread = threading.Thread(target=self._run, args=(first,), name="wakeup-listener", daemon=True)
-        self._thread.start()
-
-    def _listen(self) -> psycopg.Connection:
-        connection = _connect(self._url)
-        connection.execute(f"LISTEN {CHANNEL}")
-        return connection
-
-    def _run(self, connection: psycopg.Connection | None) -> None:
-        while True:
-            try:
-                connection = connection or self._listen()
-                if self._until_stopped(connection):
-                    return
-            except (psycopg.Error, OSError):
-                # Wake-ups may have been missed meanwhile.
-                self._tell()
-                if select.select([self._stopping], [], [], _RETRY_SECONDS)[0]:
-                    return
-            finally:
-                if connection is not None:
-                    connection.close()
-                    connection = None
-
-    def _until_stopped(self, connection: psycopg.Connection) -> bool:
-        while True:
-            watched: list[Any] = [connection, self._stopping]
-            readable = select.select(watched, [], [])[0]
-            if self._stopping in readable:
-                return True
-            for _ in connection.notifies(timeout=0):
-                self._tell()
-            if connection.closed:
-                return False
-
-    def _tell(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            self._forward.send(b"!")
-
-    def close(self) -> None:
-        self._stop.send(b"!")
-        self._thread.join()
-        self._close_sockets()
-
-    def _close_sockets(self) -> None:
-        for end in (self.receiver, self._forward, self._stopping, self._stop):
-            end.close()
-
-
-def _connect(url: str) -> psycopg.Connection:
-    return psycopg.connect(libpq_url(url), autocommit=True, connect_timeout=_CONNECT_SECONDS)
-
-
-def libpq_url(url: str) -> str:
-    """The address as libpq takes it: without the name of a driver."""
-    scheme, separator, rest = url.partition("://")
-    return scheme.partition("+")[0] + separator + rest
