@@ -30,6 +30,8 @@ MAX_DEPTH = 100
 """How deep an output directory may go."""
 MAX_NODES = 200_000
 """How many files and folders one task may leave."""
+_LADDER = 20
+_AT_ONCE = 32
 
 
 @dataclass(slots=True)
@@ -273,23 +275,29 @@ class _Folders:
     def free(self, parent: str, name: str) -> str:
         """The name, or a numbered one that nobody has in this folder; it counts as taken from now on.
 
-        A thousand tasks may leave a thousand files of one name, so the number is not counted up to but searched for:
-        doubled until a free one is met, then halved down to one whose predecessor is taken.
+        A thousand tasks may leave a thousand files of one name, so the number is not counted up to but searched for,
+        many at a time: one whose predecessor is taken.
         """
         low = self._numbers.get((parent, name), -1)
-        high, stride = low + 1, 1
-        while self._is_taken(parent, _numbered(name, high)):
-            low, high, stride = high, high + stride, stride * 2
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self._is_taken(parent, _numbered(name, middle)):
-                low = middle
-            else:
-                high = middle
+        high = low + 1
+        if self._is_taken(parent, _numbered(name, high)):
+            low, high = self._between(parent, name, high, [high + 2**power for power in range(_LADDER)])
+            while high - low > 1:
+                stride = max(1, (high - low) // _AT_ONCE)
+                low, high = self._between(parent, name, low, [*range(low + stride, high, stride), high])
         self._numbers[parent, name] = high
         chosen = _numbered(name, high)
         self._taken.setdefault(parent, set()).add(chosen)
         return chosen
+
+    def _between(self, parent: str, name: str, low: int, numbers: list[int]) -> tuple[int, int]:
+        """The last taken and the first free of some ascending numbers, ``low`` being taken and the last one free."""
+        self.look_up(parent, {_numbered(name, number) for number in numbers})
+        for number in numbers:
+            if not self._is_taken(parent, _numbered(name, number)):
+                return low, number
+            low = number
+        return low, low + 1
 
     def _is_taken(self, parent: str, name: str) -> bool:
         if name in self._taken.get(parent, ()):

@@ -1,11 +1,16 @@
 """Outputs become files of the project: places, names, trees, metadata, and nothing before the end."""
 
 from typing import Any
+from uuid import uuid4
+
+from hypothesis import HealthCheck, given, settings, strategies
 
 from araneus.model.file import File
 from araneus.model.task import Status, Task
+from araneus.scheduler.facts import Completed, NewNode
+from araneus.scheduler.publish import place
 from araneus.store import files
-from tests.scheduler.house import House, small, tool
+from tests.scheduler.house import PROJECT, House, now, small, tool
 
 JS = {"class": "InlineJavascriptRequirement"}
 
@@ -191,3 +196,24 @@ def test_nothing_is_visible_before_the_task_completes(house: House) -> None:
             for file in made:
                 assert file.origin_task is not None
                 assert house.task(file.origin_task).status is Status.COMPLETED
+
+
+@given(strategies.sets(strategies.integers(0, 300), max_size=40), strategies.integers(1, 300))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_free_number_is_found_among_any_taken_ones(house: House, taken: set[int], count: int) -> None:
+    names = [f"_{number}_x" if number else "x" for number in sorted(taken | set(range(count)))]
+    parent = house.folder(f"f{uuid4().hex}")
+    rows = [
+        File(id=uuid4().hex[:24], project=PROJECT, parent=parent, name=name, created_on=now(), modified_on=now())
+        for name in names
+    ]
+    owner = Task(id="t", project=PROJECT, app="a/b/c/0", name="t", created_by="x", created_time=now())
+    with house.database.write() as connection:
+        files.insert(connection, *rows)
+        nodes = tuple(NewNode(id=uuid4().hex[:24], name="x") for _ in range(5))
+        place(connection, owner, parent, Completed(outputs={}, nodes=nodes), now())
+    found = set(house.listed(parent))
+    assert len(found) == len(names) + 5
+    for name in found - set(names):
+        number = int(name.split("_")[1])
+        assert number - 1 == 0 or f"_{number - 1}_x" in found
