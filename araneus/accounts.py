@@ -10,13 +10,12 @@ import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from araneus.config import CREDENTIALS
 from araneus.model.errors import Fault, Refusal
 from araneus.model.ids import new_token, new_uuid
 from araneus.model.user import Token, User, check_username, token_digest
 from araneus.store import tokens, users
 from araneus.store.database import Database
-
-CREDENTIALS = "credentials"
 
 
 def add_user(database: Database, username: str, *, email: str = "", admin: bool = False, now: datetime) -> User:

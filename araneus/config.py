@@ -12,6 +12,9 @@ from typing import Any, TypeVar
 
 PREFIX = "ARANEUS__"
 
+CREDENTIALS = "credentials"
+"""The file of the data directory with the first user's endpoint and token, in the form of the clients."""
+
 
 class SettingsError(Exception):
     """A setting is unknown or has a value of the wrong kind; the message says which and where it came from."""
@@ -98,6 +101,10 @@ class Settings:
         """The database's URL, with the default filled in."""
         return self.database.url or f"sqlite:///{self.data / 'araneus.db'}"
 
+    def endpoint(self, host: str, port: int) -> str:
+        """The API's URL as clients write it, for a server that listens on this address."""
+        return f"{self.server.public_url.rstrip('/') or f'http://{_reachable(host)}:{port}'}/v2"
+
     @property
     def storage_directory(self) -> Path:
         """Where blobs and uploads are."""
@@ -107,6 +114,12 @@ class Settings:
     def jobs_directory(self) -> Path:
         """Where job directories are."""
         return Path(self.jobs.directory or self.data / "jobs")
+
+
+def _reachable(host: str) -> str:
+    """The host as a client on this machine would write it."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (compared with, not bound)
+    return f"[{host}]" if ":" in host else host
 
 
 _CHOICES = {

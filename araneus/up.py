@@ -1,4 +1,4 @@
-"""``araneus up``: make the data directory ready, then supervise both halves until told to stop."""
+"""``araneus up``: take the data directory and the address, then supervise both halves until told to stop."""
 
 import contextlib
 import fcntl
@@ -9,89 +9,99 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from araneus import __version__, accounts, config, supervisor
-from araneus.executors.containers import UnavailableError
-from araneus.main import clock, describe_confinement
-from araneus.model.errors import AraneusError
-from araneus.store.database import Database
+from araneus import __version__, config, supervisor
+from araneus.supervisor import Report
 
 
-class AlreadyRunning(Exception):
-    """Another server works on this data directory."""
+class CannotStart(Exception):
+    """There can be no server here; the message says why and what to do."""
 
 
 def up(data: Path, *, host: str | None, port: int | None, quiet: bool) -> int:
     """Run a server on a data directory until SIGINT or SIGTERM; the exit code."""
-    console = Console(quiet=quiet, highlight=False)
-    overrides: dict[str, Any] = {
-        key: value for key, value in (("host", host), ("port", port)) if value is not None
-    }  # fmt: skip
+    given = {"host": host, "port": port}
+    overrides = {key: value for key, value in given.items() if value is not None}
     try:
-        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make(data)
         with _only_one(data):
-            return _run(data, overrides, console)
-    except (AraneusError, UnavailableError, config.SettingsError, AlreadyRunning, OSError) as error:
-        print(f"araneus: {error}", file=sys.stderr)
-        return 1
+            return _run(data, overrides, _Voice(quiet))
+    except (config.SettingsError, CannotStart) as error:
+        _complain(str(error))
+    except OSError as error:
+        _complain(f"{error.filename or data}: {error.strerror}.")
+    return 1
 
 
-def _run(data: Path, overrides: dict[str, Any], console: Console) -> int:
+class _Voice:
+    """Says things on standard output unless it is to be quiet."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+
+    def say(self, text: str) -> None:
+        if not self._quiet:
+            print(text, flush=True)
+
+
+def _run(data: Path, overrides: dict[str, Any], voice: _Voice) -> int:
     settings = config.load(data, os.environ, {"server": overrides})
     try:
         sock = supervisor.listen(settings.server.host, settings.server.port)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         address = f"{settings.server.host}:{settings.server.port}"
-        raise OSError(f"cannot listen on {address}: {error.strerror}. Choose another with --port.") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CannotStart(f"cannot listen on {address}: {reason}. Choose another with --host or --port.") from error
     with sock:
         real_host, real_port = sock.getsockname()[:2]
-        endpoint = f"{settings.server.public_url or f'http://{_shown(real_host)}:{real_port}'}/v2"
-        database = Database.open(settings.database_url)
-        try:
-            database.migrate()
-            username = accounts.ensure_first_user(database, data, endpoint, clock())
-        finally:
-            database.close()
+        endpoint = settings.endpoint(real_host, real_port)
         changed = [("server", key, value) for key, value in {**overrides, "port": real_port}.items()]
         halves = supervisor.Supervisor(data, sock, supervisor.environment(os.environ, changed), _complain)
-        console.print(f"Araneus {__version__}, starting on {endpoint} ...")
-        code = halves.run(lambda: _announce(console, settings, endpoint, username))
-    console.print("Stopped. Running jobs go on; the next `araneus up` finds them.")
+        voice.say(f"Araneus {__version__}, starting on {endpoint} ...")
+
+        def hear(report: Report) -> None:
+            voice.say(_welcome(settings, endpoint, report.fact) if report.half == "api" else report.fact)
+
+        code = halves.run(hear)
+    if code == 0:
+        voice.say("Stopped. Running jobs go on; the next `araneus up` finds them.")
     return code
 
 
-def _announce(console: Console, settings: config.Settings, endpoint: str, username: str) -> None:
-    credentials = settings.data / accounts.CREDENTIALS
-    console.print(
+def _welcome(settings: config.Settings, endpoint: str, username: str) -> str:
+    credentials = settings.data / config.CREDENTIALS
+    return (
         f"Ready. User {username}; data in {settings.data}\n"
         "Point clients at it with\n\n"
         f"  export SB_API_ENDPOINT={endpoint}\n"
         f"  export SB_AUTH_TOKEN=$(sed -n 's/^auth_token = //p' {shlex.quote(str(credentials))})\n\n"
         f"or copy the profile from {credentials} to ~/.sevenbridges/credentials.\n"
-        f"{describe_confinement(settings)}\n"
-        "Ctrl-C stops the server.",
-        markup=False,
-        soft_wrap=True,
+        "Ctrl-C stops the server."
     )
-
-
-def _shown(host: str) -> str:
-    """The host as a client on this machine would write it."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (compared with, not bound)
-    return f"[{host}]" if ":" in host else host
 
 
 def _complain(message: str) -> None:
     print(f"araneus: {message}", file=sys.stderr, flush=True)
 
 
+def _make(data: Path) -> None:
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise CannotStart(f"{error.filename} is a file: choose a directory with --data.") from error
+    except OSError as error:
+        raise CannotStart(f"cannot make {data}: {error.strerror}. Choose another directory with --data.") from error
+
+
 @contextlib.contextmanager
 def _only_one(data: Path) -> Iterator[None]:
     """Hold the directory's lock, which the system drops when we end in whatever way."""
-    with (data / "up.lock").open("a") as stream:
+    try:
+        stream = (data / "up.lock").open("a")
+    except OSError as error:
+        raise CannotStart(f"cannot write to {data}: {error.strerror}. Choose another directory with --data.") from error
+    with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise AlreadyRunning(f"another server already runs on {data}; stop it first.") from error
+            raise CannotStart(f"another server already runs on {data}; stop it first.") from error
         yield

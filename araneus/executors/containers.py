@@ -13,12 +13,13 @@ from araneus.executors.cgroups import Cgroups
 from araneus.executors.docker import CommandLineEngine
 from araneus.executors.enclosure import Enclosure, Engine, Host
 from araneus.executors.errors import CannotStartError
+from araneus.model.errors import AraneusError
 from araneus.model.job import Reason
 
 CHOICES: Final = ("auto", "docker", "podman", "bubblewrap", "none")
 
 
-class UnavailableError(Exception):
+class UnavailableError(AraneusError):
     """The settings ask for an enclosure that does not work here; the message says what to do."""
 
 

@@ -1,0 +1,67 @@
+"""The HTTP half of a server: brings the tables up to date, sees to the first user, then serves."""
+
+import socket
+from collections.abc import Callable
+from datetime import timedelta
+
+import uvicorn
+
+from araneus import accounts
+from araneus.api.app import build
+from araneus.api.services import ApiSettings, Services
+from araneus.config import Settings
+from araneus.half import Word, build_storage, clock, open_database, watch_parent
+from araneus.store.wakeup import WakeupSender
+
+
+def run(settings: Settings, sock: socket.socket, parent: int, word: Word) -> None:
+    """Serve until told to stop or until the supervisor is gone. Says ``ready`` with the first user's name."""
+    with open_database(settings) as database:
+        database.migrate()
+        host, port = sock.getsockname()[:2]
+        username = accounts.ensure_first_user(database, settings.data, settings.endpoint(host, port), clock())
+        wakeup = WakeupSender(database)
+        services = Services(
+            database=database,
+            storage=build_storage(settings),
+            clock=clock,
+            wake=wakeup.send,
+            settings=ApiSettings(
+                uploads=settings.storage_directory / "uploads",
+                public_url=settings.server.public_url or None,
+                trust_proxy=settings.server.trust_proxy,
+                rate_limit=settings.limits.requests,
+                rate_window=settings.limits.window,
+                link_lifetime=timedelta(seconds=settings.storage.link_lifetime),
+                max_body=settings.server.body_limit * 1024**2,
+            ),
+        )
+        server = _Server(services, lambda: word.say(ready=username))
+        watch_parent(parent, server.stop)
+        server.run(sockets=[sock])
+        wakeup.close()
+
+
+class _Server(uvicorn.Server):
+    """Calls ``started_up`` as soon as requests are answered."""
+
+    def __init__(self, services: Services, started_up: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                build(services),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="on",
+                timeout_graceful_shutdown=5,
+            )
+        )
+        self._started_up = started_up
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._started_up()

@@ -1,0 +1,66 @@
+"""How tools are closed off from this machine: from the settings to the enclosures that are there."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from araneus.config import Settings
+from araneus.executors.containers import Containers, UnavailableError
+from araneus.executors.enclosure import Guarded, Host
+from araneus.store import users
+from araneus.store.database import Database
+
+
+def tool_path(environ_path: str) -> str:
+    """The PATH of tools: the server's own, so that what its owner can run tools can run, then this interpreter's."""
+    given = [entry for entry in environ_path.split(os.pathsep) if entry.startswith("/")]
+    own = str(Path(sys.prefix, "bin"))
+    return os.pathsep.join(dict.fromkeys([*given, own, "/usr/local/bin", "/usr/bin", "/bin"]))
+
+
+def readable(path: str) -> list[Path]:
+    """What a closed-off tool must see of the machine to run the programs on this PATH.
+
+    The directories themselves, and the whole of an environment (venv, conda, pyenv) whose programs are among them.
+    """
+    found = []
+    for entry in map(Path, path.split(os.pathsep)):
+        whole = entry.name == "shims" or any((entry.parent / mark).exists() for mark in ("pyvenv.cfg", "conda-meta"))
+        found.append(entry.parent if whole else entry)
+    return [place for place in found if len(place.parts) > 2]
+
+
+def build_containers(settings: Settings, allowed: Callable[[], bool]) -> Containers:
+    """The enclosures that the settings ask for and this machine has. Raises `UnavailableError`.
+
+    A tool that none of them closes off is started only while ``allowed`` says so.
+    """
+    path = settings.jobs.path or tool_path(os.environ.get("PATH", ""))
+    choice = settings.jobs.containers
+    found = Containers.detect("auto" if choice == "none" else choice, path=path, read_only=readable(path))
+    if choice == "none":
+        found = replace(found, engine=None)
+    if settings.jobs.sandbox == "bubblewrap" and not found.bare.encloses:
+        raise UnavailableError("jobs.sandbox is 'bubblewrap', which does not work here: install it, or choose 'auto'.")
+    if settings.jobs.sandbox == "none" or not found.bare.encloses:
+        found = replace(found, bare=Guarded(Host(path), allowed))
+    return found
+
+
+def may_run_unconfined(settings: Settings, database: Database) -> bool:
+    """Whether a tool may run as the server's own user: its one user's tool, or when the settings say so."""
+    if settings.jobs.unconfined:
+        return True
+    with database.read() as connection:
+        return users.count_enabled(connection) <= 1
+
+
+def describe(containers: Containers, *, allowed: bool) -> list[str]:
+    """How tools are closed off here, in lines for the person who starts the server."""
+    engine = containers.engine.name if containers.engine else "none"
+    lines = [f"Container engine: {engine}; tools without an image: {containers.bare.name}.", *containers.warnings]
+    if not containers.bare.encloses and not allowed:
+        lines.append("As there are several users, such tools are refused, unless jobs.unconfined is set.")
+    return lines

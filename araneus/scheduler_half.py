@@ -1,0 +1,87 @@
+"""The running half of a server: claims tasks and runs their jobs until told to stop."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import structlog
+
+from araneus import confinement
+from araneus.config import Settings
+from araneus.cwl.javascript import JavaScript
+from araneus.executors.containers import Containers
+from araneus.executors.local import LocalExecutor
+from araneus.half import Word, build_storage, clock, open_database, watch_parent
+from araneus.scheduler.loop import Scheduler
+from araneus.store.database import Database, WrongSchema
+from araneus.store.guard import SchedulerLock
+from araneus.store.wakeup import WakeupListener
+
+_log = structlog.get_logger("araneus.scheduler")
+_PATIENCE = 0.02
+
+
+def run(settings: Settings, parent: int, word: Word) -> None:
+    """Work until told to stop or until the supervisor is gone. Says ``ready`` with how tools are closed off here."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    watch_parent(parent, stop.set)
+    with ExitStack() as stack:
+        database = stack.enter_context(open_database(settings))
+        containers = confinement.build_containers(settings, lambda: confinement.may_run_unconfined(settings, database))
+        lock = SchedulerLock(database)
+        stack.callback(lock.release)
+        # The HTTP half is making the tables. Another scheduler may be at work on this database, or just leaving after
+        # a crash: take over when it is gone.
+        if not (_wait(lambda: _has_tables(database), stop) and _wait(lock.acquire, stop)):
+            return
+        scheduler = Scheduler(
+            database,
+            build_storage(settings),
+            _executor(settings, containers),
+            stack.enter_context(WakeupListener(database)),
+            stack.enter_context(
+                JavaScript(settings.javascript.workers, settings.javascript.time_limit, settings.javascript.memory)
+            ),
+            jobs_directory=settings.jobs_directory,
+            clock=clock,
+        )
+        threading.Thread(target=_wake_when, args=(stop, scheduler.wake), daemon=True).start()
+        allowed = confinement.may_run_unconfined(settings, database)
+        word.say(ready="\n".join(confinement.describe(containers, allowed=allowed)))
+        scheduler.run(stop)
+
+
+def _executor(settings: Settings, containers: Containers) -> LocalExecutor:
+    """The executor of this machine, with the cores and memory of the settings or all there are."""
+    return LocalExecutor(
+        cores=settings.jobs.cores or len(os.sched_getaffinity(0)),
+        memory=settings.jobs.memory or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1024**2,
+        containers=containers,
+        clock=clock,
+        say=lambda message: _log.info("executor", message=message),
+    )
+
+
+def _has_tables(database: Database) -> bool:
+    try:
+        database.check()
+    except WrongSchema:
+        return False
+    return True
+
+
+def _wait(done: Callable[[], bool], stop: threading.Event) -> bool:
+    """Whether it came to be done; False when told to stop before."""
+    while not done():
+        if stop.wait(_PATIENCE):
+            return False
+    return True
+
+
+def _wake_when(stop: threading.Event, wake: Callable[[], None]) -> None:
+    stop.wait()
+    wake()
