@@ -62,7 +62,7 @@ def test_a_lost_attempt_is_followed_by_another_three_at_most(house: House) -> No
     app = house.install(once)
     with house.scheduling():
         task = house.queue(app)
-        wait_for(ledger.exists)
+        wait_for(lambda: ledger.exists() and ledger.read_text() == "begun\n")
         kill_job(house, task)
         ended = house.wait(task)
     assert ended.status is Status.COMPLETED, ended.progress
