@@ -66,10 +66,16 @@ def _read(suite: str, manifest: Path) -> Iterator[ConformanceTest]:
             id=str(entry["id"]),
             tool=str(manifest.parent / entry["tool"]),
             job=str(manifest.parent / entry["job"]) if entry.get("job") else None,
-            output=entry.get("output"),
+            output=_expected(entry.get("output"), manifest),
             must_fail=bool(entry.get("should_fail")),
             tags=frozenset(entry.get("tags", ())),
         )
+
+
+def _expected(output: Any, manifest: Path) -> Any:
+    if isinstance(output, dict) and "$import" in output:
+        return parse_text((manifest.parent / output["$import"]).read_bytes())
+    return output
 
 
 def needs_container(test: ConformanceTest) -> bool:
