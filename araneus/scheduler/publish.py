@@ -32,6 +32,7 @@ MAX_NODES = 200_000
 """How many files and folders one task may leave."""
 _LADDER = 20
 _AT_ONCE = 32
+_AHEAD = 200
 
 
 @dataclass(slots=True)
@@ -280,6 +281,9 @@ class _Folders:
         """
         low = self._numbers.get((parent, name), -1)
         high = low + 1
+        if low >= 0 and _numbered(name, high) not in self._looked_up.get(parent, ()):
+            # The name comes back again and again, as that of a scattered job's output does.
+            self.look_up(parent, {_numbered(name, number) for number in range(high, high + _AHEAD)})
         if self._is_taken(parent, _numbered(name, high)):
             low, high = self._between(parent, name, high, [high + 2**power for power in range(_LADDER)])
             while high - low > 1:
