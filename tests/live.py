@@ -9,20 +9,27 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import sevenbridges
 
 PATIENCE = 60.0
+STRICT = {"PYTHONWARNINGS": "error"}
+ARANEUS = (sys.executable, "-m", "araneus")
 
 
 @dataclass
 class Server:
-    """Started by `start`; ``environment`` is added to ours (settings as ``ARANEUS__SECTION__KEY``)."""
+    """Started by `start`; ``environment`` is added to ours (settings as ``ARANEUS__SECTION__KEY``).
+
+    ``port`` 0 takes a free one.
+    """
 
     data: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    port: int = 0
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -36,12 +43,14 @@ class Server:
         """Start and wait until the API answers; the seconds that it took."""
         started = time.monotonic()
         before = self._stamp()
-        command = [sys.executable, "-m", "araneus", "up", "--data", str(self.data), "--port", "0", "--quiet"]
-        self.process = subprocess.Popen(command, env={**os.environ, **self.environment}, start_new_session=True)
+        command = [*ARANEUS, "up", "--data", str(self.data), "--port", str(self.port), "--quiet"]
+        self.process = subprocess.Popen(
+            command, env={**os.environ, **STRICT, **self.environment}, start_new_session=True
+        )
         while time.monotonic() - started < PATIENCE:
             if self.process.poll() is not None:
                 raise AssertionError(f"araneus up ended with {self.process.returncode}\n{self.logs()}")
-            if self._stamp() != before and self._answers():
+            if (self.port or self._stamp() != before) and self._answers():
                 return time.monotonic() - started
             time.sleep(0.02)
         raise AssertionError(f"no answer within {PATIENCE} s\n{self.logs()}")
@@ -53,7 +62,7 @@ class Server:
     def _answers(self) -> bool:
         try:
             return httpx.get(self.credentials["api_endpoint"] + "/", timeout=5).status_code == 200
-        except httpx.TransportError:
+        except (httpx.TransportError, KeyError):
             return False
 
     def halves(self) -> list[psutil.Process]:
@@ -75,12 +84,23 @@ class Server:
                 continue
         self.process.wait(10)
 
-    def stop(self) -> int:
-        """Stop as Ctrl-C does; the exit code."""
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Stop as Ctrl-C does, or by another signal; the exit code."""
         assert self.process is not None
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(number)
         return self.process.wait(30)
+
+    def half(self, name: str) -> psutil.Process:
+        """The process of one half, ``api`` or ``scheduler``."""
+        return next(process for process in self.halves() if process.cmdline()[2:4] == ["araneus.main", name])
+
+    def client(self) -> httpx.Client:
+        """A plain client with the first user's token."""
+        credentials = self.credentials
+        return httpx.Client(
+            base_url=credentials["api_endpoint"], headers={"X-SBG-Auth-Token": credentials["auth_token"]}, timeout=30
+        )
 
     def logs(self) -> str:
         """The end of what both halves wrote."""
@@ -90,6 +110,56 @@ class Server:
     def api(self) -> sevenbridges.Api:
         """The real client. Over plain HTTP it wants the endpoint from its configuration, or ``debug``."""
         return sevenbridges.Api(url=self.credentials["api_endpoint"], token=self.credentials["auth_token"], debug=True)
+
+
+def araneus(
+    *arguments: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end."""
+    return subprocess.run(
+        [*ARANEUS, *arguments],
+        env={**os.environ, **STRICT, "COLUMNS": "120", **(environment or {})},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+SLEEPER: Mapping[str, object] = {
+    "class": "CommandLineTool",
+    "cwlVersion": "v1.2",
+    "requirements": {"ShellCommandRequirement": {}, "ResourceRequirement": {"coresMin": 1, "ramMin": 16}},
+    "baseCommand": [],
+    "arguments": [{"shellQuote": False, "valueFrom": "sleep $(inputs.seconds); echo slept"}],
+    "stdout": "out.txt",
+    "inputs": {"seconds": "float"},
+    "outputs": {"text": {"type": "stdout"}},
+}
+
+
+def run_sleeper(client: httpx.Client, seconds: float) -> str:
+    """The id of a new task that sleeps; makes its project and app when they are missing."""
+    project = client.get("/user").raise_for_status().json()["username"] + "/sleep"
+    if client.get(f"/projects/{project}").status_code == 404:
+        client.post("/projects", json={"name": "sleep"}).raise_for_status()
+        client.post(f"/apps/{project}/sleeper/raw", json=SLEEPER).raise_for_status()
+    body = {"project": project, "app": f"{project}/sleeper", "inputs": {"seconds": seconds}}
+    answer = client.post("/tasks?action=run", json=body).raise_for_status().json()
+    assert answer["errors"] == []
+    return str(answer["id"])
+
+
+def ended(client: httpx.Client, task: str, patience: float = 120.0) -> dict[str, Any]:
+    """The task once it has ended."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        found: dict[str, Any] = client.get(f"/tasks/{task}").raise_for_status().json()
+        if found["status"] in {"COMPLETED", "FAILED", "ABORTED"}:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{task} is still {found['status']} after {patience} s")
 
 
 def is_job(process: psutil.Process) -> bool:
