@@ -1,6 +1,7 @@
 """App documents: reading one from a request, the keys that the server adds to it, and its normal form.
 
 Flow: request body → `read_document` → `without_managed` → `checked` (the loader) → a row; back: row → `raw_document`.
+Documents in another language (sbg:draft-2, Nextflow, WDL) are kept and say why they cannot run; broken CWL is refused.
 `NormalForms` keeps loaded processes in memory by content hash, so that a task of a known app costs no load.
 Source: API reference, apps ("raw"); README, section 8, item 13.
 """
@@ -69,29 +70,34 @@ def without_managed(document: Mapping[str, Any]) -> tuple[dict[str, Any], str | 
 class Checked:
     """What the loader says of a document: its normal form, and why it can be stored but not run.
 
-    An app runs when there is a ``process`` and no ``validation_errors``. Steps that do not fit together leave the
-    process, so that its ports can be shown and inputs checked; other languages leave none.
+    An app runs when there is a ``process`` and no ``validation_errors``. Other languages leave no process. ``broken``
+    are the links between steps that lead nowhere or cannot fit: such an app is not installed; one that is stored
+    already keeps its process, so that its ports can be shown and inputs checked.
     """
 
     process: Process | None
-    validation_errors: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+
+    @property
+    def validation_errors(self) -> tuple[str, ...]:
+        """Why it cannot run; at most `MAX_PROBLEMS`, each of bounded length."""
+        return _shown((*self.unsupported, *self.broken))
 
 
 def checked(document: Mapping[str, Any], name: str) -> Checked:
     """Load the document. Raises `Refusal` (400, with every problem and its place) when it is not valid CWL.
 
-    Apps in use have steps whose sources lead nowhere, and the platform keeps them: they are stored with the mistakes.
+    Steps that do not fit together are told, not raised: whether they are let in is the caller's decision.
     """
     try:
         found = examine(document, name=name)
     except UnsupportedError as error:
         sentences = tuple(str(problem) for problem in error.problems) or ("it asks for an unsupported feature",)
-        return Checked(
-            process=None, validation_errors=_shown(f"This app cannot run here yet: {it}" for it in sentences)
-        )
+        return Checked(process=None, unsupported=tuple(f"This app cannot run here yet: {it}" for it in sentences))
     except DocumentError as error:
         raise _invalid([str(problem) for problem in error.problems]) from error
-    return Checked(process=found.process, validation_errors=_shown(str(problem) for problem in found.broken))
+    return Checked(process=found.process, broken=tuple(str(problem) for problem in found.broken))
 
 
 def _shown(problems: Iterable[str]) -> tuple[str, ...]:
@@ -136,14 +142,17 @@ class NormalForms:
         return found if found is not None else self.load(app.content, app.raw, app.name, stored=True)
 
     def load(self, content: str, document: Mapping[str, Any], name: str, *, stored: bool = False) -> Checked:
-        """Load a document and keep the answer. Raises `Refusal` for an invalid one unless it is ``stored`` already:
-        an app that an earlier version accepted stays readable, and its tasks say what is wrong."""
+        """Load a document and keep the answer. Raises `Refusal` for an invalid one, also one whose steps do not fit
+        together, unless it is ``stored`` already: an app that an earlier version accepted stays readable, and its tasks
+        say what is wrong."""
         try:
             found = checked(document, name)
         except Refusal as refusal:
             if not stored:
                 raise
-            found = Checked(process=None, validation_errors=(refusal.message,))
+            found = Checked(process=None, unsupported=(refusal.message,))
+        if found.broken and not stored:
+            raise _invalid(found.broken)
         with self._lock:
             self._known[content] = found
             self._known.move_to_end(content)

@@ -35,7 +35,7 @@ class Examined:
 def examine(document: Mapping[str, Any], *, name: str = "") -> Examined:
     """As `load_document`, but mistakes in the links of workflows are told, not raised.
 
-    Apps in use have such mistakes, and a platform keeps them: they can be shown, changed and saved anew.
+    An app that is stored with such mistakes can still be shown; a new one is refused by whoever asks here.
     """
     if not isinstance(document, dict):
         raise DocumentError(Problem("", f"a CWL document must be a mapping, not {kind_of(document)}"))
