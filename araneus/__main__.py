@@ -113,7 +113,7 @@ def token_create(
     username: Annotated[str, typer.Argument(help="Whose token it is.")],
     data: Data = DEFAULT_DATA,
     label: Annotated[str, typer.Option(help="What it is for, to tell tokens apart.")] = "",
-    days: Annotated[int | None, typer.Option(min=1, help="Days until it expires. [default: never]")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=36500, help="Days until it expires. [default: never]")] = None,
 ) -> None:
     """Make a token and print it, this one time: only its hash is kept."""
     from araneus import commands  # noqa: PLC0415 (start fast)

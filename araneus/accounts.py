@@ -46,9 +46,14 @@ def add_token(
     )
     with database.write() as connection:
         if users.get(connection, username) is None:
-            raise Refusal(Fault.USER_NOT_FOUND, f"No user {username!r}; see `araneus user list`.")
+            raise no_user(username)
         tokens.insert(connection, token)
     return text, token
+
+
+def no_user(username: str) -> Refusal:
+    """The error for a name that nobody has."""
+    return Refusal(Fault.USER_NOT_FOUND, f"No user {username[:80]!r}; see `araneus user list`.")
 
 
 def ensure_first_user(database: Database, data: Path, endpoint: str, now: datetime) -> str:

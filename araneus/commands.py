@@ -95,6 +95,8 @@ def revoke_token(data: Path, token: str) -> int:
 
 def _all_tokens(database: Database, username: str | None) -> list[Token]:
     with database.read() as connection:
+        if username and users.get(connection, username) is None:
+            raise accounts.no_user(username)
         names = [username] if username else [user.username for user in users.all_users(connection)]
         return [token for name in names for token in tokens.list_for(connection, name)]
 

@@ -16,6 +16,7 @@ import psutil
 import sevenbridges
 
 PATIENCE = 60.0
+CHECKOUT = str(Path(__file__).parents[1])
 STRICT = {"PYTHONWARNINGS": "error"}
 ARANEUS = (sys.executable, "-m", "araneus")
 
@@ -118,7 +119,7 @@ def araneus(
     """Run the command line to its end."""
     return subprocess.run(
         [*ARANEUS, *arguments],
-        env={**os.environ, **STRICT, "COLUMNS": "120", **(environment or {})},
+        env={**os.environ, **STRICT, "COLUMNS": "120", "PYTHONPATH": CHECKOUT, **(environment or {})},
         cwd=cwd,
         capture_output=True,
         text=True,

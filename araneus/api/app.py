@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from araneus.api import urls, wire
 from araneus.api.auth import authenticate
 from araneus.api.call import Answer, Budget, Call, Route, Stream, Takes
+from araneus.api.documented import missing
 from araneus.api.errors import STATUS, UNEXPECTED, error_body, fault_body
 from araneus.api.limits import RateLimiter
 from araneus.api.links import create_signing_key
@@ -65,7 +66,7 @@ class _Edge:
     def __init__(self, services: Services) -> None:
         settings = services.settings
         self._services = services
-        self._routes = RouteTree(ROUTES)
+        self._routes = RouteTree((*ROUTES, *missing(ROUTES)))
         self._limiter = RateLimiter(settings.rate_limit, settings.rate_window)
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="api")
         self._inline = services.database.dialect == "sqlite"

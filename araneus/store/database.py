@@ -143,10 +143,15 @@ class Database:
             self._turnstile = None
 
     def _revision(self) -> str | None:
-        with self.read() as connection:
-            if not inspect(connection).has_table("alembic_version"):
-                return None
-            found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        try:
+            with self.read() as connection:
+                if not inspect(connection).has_table("alembic_version"):
+                    return None
+                found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        except OperationalError as error:
+            # The first that a process does: here an address is wrong, or nobody is there.
+            reason = " ".join(str(error.orig).split())
+            raise DatabaseUnavailable(f"The database does not answer: {reason}") from error
         return found
 
     def _take(self) -> Connection:

@@ -1,0 +1,86 @@
+"""The pages under ``docs/`` that are made from the code: ``python -m araneus.api.documents docs``.
+
+`compatibility.md` holds the routes against the documented endpoints; `openapi.json` describes the routes.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from araneus.api.call import Route
+from araneus.api.documented import Endpoint, endpoints, key
+from araneus.api.openapi import document
+from araneus.api.routes import ROUTES
+
+_SERVER = "http://127.0.0.1:8080"
+_GROUPS: Mapping[str, str] = {
+    "users-billing": "Users, billing, teams",
+    "projects": "Projects and members",
+    "files": "Files and folders",
+    "uploads": "Uploads",
+    "apps": "Apps",
+    "tasks": "Tasks",
+    "bulk-async": "Bulk calls and asynchronous jobs",
+    "volumes": "Volumes, imports and exports",
+    "other": "Others",
+}
+_DIFFERENCES = (
+    "Nothing costs anything: each user has one billing group of type `free`, and breakdowns are empty.",
+    "Instance types, interruptible instances, elastic disk and memoization are kept but change nothing: jobs run here.",
+    "The rate limit is off unless `limits.requests` is set; the headers are there and announce 1000 requests.",
+    "CWL v1.0, v1.1 and v1.2 run. Apps in sbg:draft-2, Nextflow or WDL are kept, and say why they cannot run.",
+    "A member is added by the name or address of a user that exists; there are no invitations.",
+    "Users and tokens are made with `araneus user` and `araneus token`; there is no login page.",
+    "Links for download and upload work for `storage.link_lifetime` seconds (48 hours), and only on this server.",
+    "`more_info` of an error leads to `/v2/docs/api-status-codes` of this server.",
+)
+_HEAD = """# Compatibility
+
+Made from the code by `make docs`. The importance is 1 for what the main job needs (projects, files, apps, tasks), 2 for
+what scripts commonly use, 3 for the rest. What is not available answers 404 with code 90003 and says so.
+"""
+
+
+def compatibility(routes: tuple[Route, ...], documented: tuple[Endpoint, ...]) -> str:
+    """The page about which documented endpoints are served, in Markdown."""
+    served = {key(route.method, route.path) for route in routes}
+    lines = [_HEAD, "| importance | documented | available |", "|---|---|---|"]
+    for importance in sorted({endpoint.importance for endpoint in documented}):
+        those = [endpoint for endpoint in documented if endpoint.importance == importance]
+        lines.append(f"| {importance} | {len(those)} | {sum(endpoint.key in served for endpoint in those)} |")
+    lines += ["", "## Known differences", "", *(f"- {difference}" for difference in _DIFFERENCES)]
+    for group, title in _GROUPS.items():
+        lines += ["", f"## {title}", "", "| | endpoint | what it does | importance |", "|---|---|---|---|"]
+        lines += [_row(endpoint, served) for endpoint in documented if endpoint.group == group]
+    own = [route for route in routes if key(route.method, route.path) not in {entry.key for entry in documented}]
+    lines += ["", "## Of our own", "", "| endpoint | what it does |", "|---|---|"]
+    lines += [f"| `{route.method} {route.path}` | {route.summary} |" for route in own]
+    return "\n".join(lines) + "\n"
+
+
+def _row(endpoint: Endpoint, served: set[tuple[str, str]]) -> str:
+    mark = "available" if endpoint.key in served else "not yet"
+    summary = endpoint.summary.replace("|", "\\|")
+    return f"| {mark} | `{endpoint.method} {endpoint.path}` | {summary} | {endpoint.importance} |"
+
+
+def pages() -> dict[str, str]:
+    """The generated files by name."""
+    described = json.dumps(document(ROUTES, _SERVER), indent=1, sort_keys=True, ensure_ascii=False)
+    return {"compatibility.md": compatibility(ROUTES, endpoints()), "openapi.json": described + "\n"}
+
+
+def main(arguments: list[str]) -> None:
+    """Write the pages into a directory."""
+    if len(arguments) != 2:
+        raise SystemExit("usage: python -m araneus.api.documents DIRECTORY")
+    directory = Path(arguments[1])
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (directory / name).write_text(text, "utf-8")
+        print(f"{directory / name}: {len(text)} characters")
+
+
+if __name__ == "__main__":
+    main(sys.argv)
