@@ -14,6 +14,7 @@ from araneus.cwl.javascript import JavaScript
 from araneus.executors.containers import Containers
 from araneus.executors.local import LocalExecutor
 from araneus.half import Word, build_storage, clock, open_database, watch_parent
+from araneus.scheduler.housekeeping import Housekeeping, Premises
 from araneus.scheduler.loop import Scheduler
 from araneus.store.database import Database, WrongSchema
 from araneus.store.guard import SchedulerLock
@@ -49,6 +50,12 @@ def run(settings: Settings, parent: int, word: Word) -> None:
             jobs_directory=settings.jobs_directory,
             clock=clock,
         )
+        premises = Premises(
+            storage=settings.storage_directory,
+            uploads=settings.storage_directory / "uploads",
+            jobs=settings.jobs_directory,
+        )
+        stack.enter_context(Housekeeping(database, premises, clock=clock))
         threading.Thread(target=_wake_when, args=(stop, scheduler.wake), daemon=True).start()
         allowed = confinement.may_run_unconfined(settings, database)
         word.say(ready="\n".join(confinement.describe(containers, allowed=allowed)))

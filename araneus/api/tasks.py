@@ -120,7 +120,7 @@ def get_execution_details(call: Call, services: Services) -> Answer:
     """``GET /tasks/{id}/execution_details``: jobs with times, command lines and logs."""
     with services.database.read() as conn:
         task, _ = visible_task(conn, task_id(call), call.caller.username)
-        found, attempts = jobs.for_task(conn, task.id), jobs.attempts_for(conn, task.id)
+        found, attempts = jobs.shown_for_task(conn, task.id), jobs.attempts_for(conn, task.id)
     shown = show_execution(
         task,
         call.href("tasks", task.id, "execution_details"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from araneus.executors.base import Ended
+from araneus.model.file import Location
 from araneus.model.job import Attempt, Job, JobStatus
 from araneus.model.task import Progress, Status, Task
 from araneus.scheduler.facts import Aborted, AttemptEnd, Facts, Failed, Prepared, Steps, Verdict
@@ -19,6 +20,7 @@ class Active:
 
     ``flying`` are the attempts that the executor has; ``prepared`` ones are not in the database yet; ``waiting``
     counts those that are and wait for room.
+    ``since`` is when the task was taken, in monotonic seconds.
     ``stopping``: nothing more is started, and the verdict is written when nothing flies any more.
     """
 
@@ -36,8 +38,10 @@ class Active:
     inbox: list[Ended] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     ended: list[AttemptEnd] = field(default_factory=list)
+    given: frozenset[Location] = frozenset()
     steps: Steps = field(default_factory=Steps)
     verdict: Verdict | None = None
+    since: float = 0.0
     stopping: bool = False
     more: bool = True
     troubles: int = 0
@@ -46,7 +50,7 @@ class Active:
     shown_at: float = 0.0
 
     @classmethod
-    def of(cls, task: Task, run: Run, attempts: list[Attempt]) -> "Active":
+    def of(cls, task: Task, run: Run, attempts: list[Attempt], now: float = 0.0) -> "Active":
         """A task as the database has it, with the attempts of it that were open when this process started."""
         return cls(
             task=task.id,
@@ -57,6 +61,7 @@ class Active:
             times=_times(task),
             flying={attempt.id for attempt in attempts},
             shown=task.progress,
+            since=now,
         )
 
     def take(self, facts: Facts) -> None:
@@ -64,6 +69,7 @@ class Active:
         self.jobs += facts.jobs
         self.ended += facts.ended
         self.root = facts.root or self.root
+        self.given |= facts.given
         self.steps = facts.steps
         if self.stopping:
             return
@@ -131,6 +137,7 @@ class Active:
             jobs=tuple(self.jobs),
             ended=tuple(self.ended),
             prepared=tuple(self.prepared),
+            given=self.given,
             progress=self._progress(now, at),
             steps=self.steps,
             times=replace(self.times, claimed_on=at) if self.claim else self.times,
@@ -140,12 +147,13 @@ class Active:
     def due_at(self, written_at: float, patience: float) -> float:
         """When (monotonic seconds) this task next has to be written; infinity when nothing waits.
 
-        What holds the task up is due at once, a job's new status ``patience`` after the last write.
+        What holds the task up is due at once. A claim, how an attempt ended and a job's new status wait for that, at
+        most until ``patience`` after the last write: until then the task's status and the job directory tell the same.
         """
-        if self.claim or self.is_over or self.prepared or self.ended:
+        if self.is_over or self.prepared:
             due = 0.0
-        elif self.jobs:
-            due = written_at + patience
+        elif self.claim or self.jobs or self.ended:
+            due = max(written_at, self.since) + patience
         elif self._is_behind:
             due = self.shown_at + PROGRESS_INTERVAL
         else:
@@ -166,6 +174,7 @@ class Active:
         del self.jobs[: len(entry.jobs)]
         del self.ended[: len(entry.ended)]
         del self.prepared[: len(entry.prepared)]
+        self.given -= entry.given
         self.troubles = 0
         self.retry_at = 0.0
 

@@ -51,10 +51,12 @@ class NewNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """The task is done. ``outputs`` hold file values by id, whose names become final when the nodes are placed."""
+    """The task is done. ``outputs`` hold file values by id, whose names become final when the nodes are placed.
+    ``planned_on``: when the first of their bytes were taken into storage."""
 
     outputs: Mapping[str, Any]
     nodes: tuple[NewNode, ...] = ()
+    planned_on: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,8 @@ class Facts:
     """What one turn of a lane found out.
 
     ``resumed`` are attempts from before a restart, committed already. ``backlog`` jobs are ready and not prepared yet;
-    ``more`` asks for another turn at once. ``root`` is the id of the project's root folder.
+    ``more`` asks for another turn at once. ``root`` is the id of the project's root folder. ``given`` are the bytes
+    that the task was given, told in its first turn.
     """
 
     jobs: tuple[Job, ...] = ()
@@ -98,4 +101,5 @@ class Facts:
     backlog: int = 0
     more: bool = False
     root: str = ""
+    given: frozenset[Location] = frozenset()
     verdict: Verdict | None = None

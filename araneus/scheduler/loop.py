@@ -6,8 +6,8 @@
 
 The loop's thread alone talks to the executor and writes to the database, and it never evaluates, stages or collects:
 that is the lanes' work (`run.Run`). An attempt is in the database before the executor hears of it, and how it ended is
-in the database before anything builds on it, so the process may be killed at any instant (ARCHITECTURE.md, "A server is
-killed and comes back").
+there before, or together with, what builds on it, so the process may be killed at any instant (ARCHITECTURE.md, "A
+server is killed and comes back").
 """
 
 import math
@@ -102,7 +102,7 @@ class Scheduler:
             clock=clock,
             window=options.window,
         )
-        self._writer = Writer(database, clock)
+        self._writer = Writer(database, clock, storage)
         self._batches = Batches(database, clock)
         self._lanes: Lanes[Facts] = Lanes(options.lanes)
         self._active: dict[str, Active] = {}
@@ -210,7 +210,7 @@ class Scheduler:
             self._batches.follow(task.id)
             return
         attempts = self._open.pop(task.id, [])
-        active = self._active[task.id] = Active.of(task, Run(task, self._means), attempts)
+        active = self._active[task.id] = Active.of(task, Run(task, self._means), attempts, time.monotonic())
         self._owners.update((attempt.id, task.id) for attempt in attempts)
         for ended in self._early.pop(task.id, []):
             active.hear(ended)
@@ -312,7 +312,7 @@ class Scheduler:
         now = time.monotonic()
         if not any(self._due_at(active) <= now for active in self._active.values()):
             return False
-        due = [active for active in self._active.values() if active.due_at(0.0, 0.0) <= now]
+        due = [active for active in self._active.values() if active.due_at(0.0, -math.inf) <= now]
         at = self._clock()
         entries = [active.entry(now, at) for active in due]
         results = self._writer.write(entries)

@@ -7,19 +7,23 @@ asked for an abort in the meantime, and an ABORTING task takes no other verdict 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from araneus.model.errors import ConcurrentChange
-from araneus.model.file import File
+from araneus.model.file import File, Location
 from araneus.model.job import FINISHED, Attempt, Job, JobStatus, Outcome, Reason
-from araneus.model.task import Progress, Status, Task, step
+from araneus.model.task import TERMINAL, Progress, Status, Task, step
 from araneus.scheduler.facts import Aborted, AttemptEnd, Completed, Failed, Prepared, Steps, Verdict
 from araneus.scheduler.progress import progress
 from araneus.scheduler.publish import place
-from araneus.store import files, jobs, tasks
+from araneus.storage.base import Storage
+from araneus.store import files, holds, jobs, tasks
 from araneus.store.database import Connection
+from araneus.store.locks import Turn, take_turn
 
 ACTOR = "scheduler"
+FRESH = timedelta(minutes=10)
+"""How old a plan may be to need no second look at its bytes; well below the grace of the storage."""
 _TRIES = 5
 
 
@@ -42,6 +46,7 @@ class Entry:
     jobs: tuple[Job, ...] = ()
     ended: tuple[AttemptEnd, ...] = ()
     prepared: tuple[Prepared, ...] = ()
+    given: frozenset[Location] = frozenset()
     progress: Progress | None = None
     steps: Steps = field(default_factory=Steps)
     times: Times = field(default_factory=Times)
@@ -59,8 +64,13 @@ class Written:
     status: Status | None
 
 
-def record(connection: Connection, entries: Sequence[Entry], now: datetime) -> list[Written]:
-    """Write the entries. Raises what the store raises; the caller's transaction is then rolled back as a whole."""
+def record(
+    connection: Connection, entries: Sequence[Entry], now: datetime, storage: Storage | None = None
+) -> list[Written]:
+    """Write the entries. Raises what the store raises, and FileNotFoundError when outputs that were taken into the
+    ``storage`` long ago are not there any more; the caller's transaction is then rolled back as a whole."""
+    if storage is not None:
+        _check_bytes(connection, entries, now, storage)
     statuses = {entry.task: _status(connection, entry, now) for entry in entries}
     alive = [entry for entry in entries if statuses[entry.task] is not None]
     rows = [job for entry in alive for job in (*(one.job for one in entry.prepared), *entry.jobs)]
@@ -73,7 +83,22 @@ def record(connection: Connection, entries: Sequence[Entry], now: datetime) -> l
             tasks.set_progress(connection, entry.task, entry.progress)
         if statuses[entry.task] in {Status.FAILED, Status.ABORTED}:
             _close(connection, entry.task, now)
+    over = [entry.task for entry in alive if statuses[entry.task] in TERMINAL]
+    holds.insert(connection, {entry.task: entry.given for entry in alive if entry.task not in over})
+    holds.drop(connection, over)
     return [Written(entry.task, statuses[entry.task]) for entry in entries]
+
+
+def _check_bytes(connection: Connection, entries: Sequence[Entry], now: datetime, storage: Storage) -> None:
+    """Storage keeps bytes for a while until a row names them. After a plan that took long, or a machine that slept,
+    look whether they are there; nobody can remove them until the transaction ends."""
+    for entry in entries:
+        done = entry.verdict
+        if isinstance(done, Completed) and done.planned_on is not None and now - done.planned_on > FRESH:
+            take_turn(connection, Turn.LOCATIONS)
+            for node in done.nodes:
+                if node.location is not None:
+                    storage.size(node.location)
 
 
 def _status(connection: Connection, entry: Entry, now: datetime) -> Status | None:
@@ -88,9 +113,11 @@ def _status(connection: Connection, entry: Entry, now: datetime) -> Status | Non
         if to is None:
             return task.status
         try:
-            return _save(connection, task, to, entry, now).status
+            _save(connection, task, to, entry, now)
         except ConcurrentChange:
             continue
+        if to is not Status.RUNNING or entry.verdict is None:
+            return to
     raise ConcurrentChange(f"task {entry.task} changed {_TRIES} times while its status was written")
 
 
@@ -101,7 +128,7 @@ def _next_status(status: Status, entry: Entry) -> Status | None:
         return Status.ABORTED if isinstance(verdict, Aborted) else None
     if status in {Status.QUEUED, Status.RUNNING}:
         if isinstance(verdict, Completed):
-            return Status.COMPLETED
+            return Status.COMPLETED if status is Status.RUNNING else Status.RUNNING
         if isinstance(verdict, Failed):
             return Status.FAILED
         if entry.claim and status is Status.QUEUED:
@@ -109,7 +136,7 @@ def _next_status(status: Status, entry: Entry) -> Status | None:
     return None
 
 
-def _save(connection: Connection, task: Task, to: Status, entry: Entry, now: datetime) -> Task:
+def _save(connection: Connection, task: Task, to: Status, entry: Entry, now: datetime) -> None:
     verdict = entry.verdict
     message = verdict.message if isinstance(verdict, Failed | Aborted) else None
     changed, event = step(task, to, now=now, actor=ACTOR, message=message or "")
@@ -123,11 +150,11 @@ def _save(connection: Connection, task: Task, to: Status, entry: Entry, now: dat
         now=now,
     )
     changed = replace(changed, progress=shown)
-    if isinstance(verdict, Failed):
+    if isinstance(verdict, Failed) and to is Status.FAILED:
         changed = replace(changed, errors=({"message": verdict.message},))
-    if isinstance(verdict, Completed):
+    if isinstance(verdict, Completed) and to is Status.COMPLETED:
         changed = replace(changed, outputs=place(connection, task, entry.root, verdict, now))
-    return tasks.save(connection, task, changed, event)
+    tasks.save(connection, task, changed, event)
 
 
 def _close(connection: Connection, task: str, now: datetime) -> None:

@@ -28,6 +28,7 @@ from araneus.executors import jobdir
 from araneus.executors.base import Ended
 from araneus.model.app import App
 from araneus.model.errors import Fault, Refusal
+from araneus.model.file import Location
 from araneus.model.ids import AppId, new_file_id, new_uuid
 from araneus.model.job import FINISHED, Attempt, Job, JobStatus, Outcome, Reason, Resources
 from araneus.model.project import Project
@@ -113,6 +114,7 @@ class Run:
         self._rows: Mapping[str, tuple[Any, ...]] = {}
         self._network = False
         self._root = ""
+        self._given: frozenset[Location] = frozenset()
         self._execution: Execution | None = None
 
     def turn(self, ended: Sequence[Ended], waiting: int) -> Facts:
@@ -143,7 +145,9 @@ class Run:
         self._network = bool(setting.project.settings.get("allow_network_access"))
         self._root = setting.project.root_folder
         self._rows = setting.located.rows
-        self._gate.admit(known_locations(setting.located.inputs))
+        given = known_locations(setting.located.inputs)
+        self._gate.admit(given)
+        self._given = frozenset(location for location in given if location.startswith("blob:"))
         for attempt in setting.attempts:
             self._gate.open(Path(attempt.directory))
             self._numbers[attempt.key] = max(attempt.number, self._numbers.get(attempt.key, 0))
@@ -236,6 +240,7 @@ class Run:
 
     def _facts(self, turn: _Turn, verdict: Completed | Failed | None = None, *, more: bool = False) -> Facts:
         execution = self._execution
+        given, self._given = self._given, frozenset()
         return Facts(
             jobs=tuple(turn.jobs),
             ended=tuple(turn.ended),
@@ -245,6 +250,7 @@ class Run:
             backlog=len(self._backlog),
             more=more,
             root=self._root,
+            given=given,
             verdict=verdict,
         )
 

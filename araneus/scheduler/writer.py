@@ -9,6 +9,7 @@ import structlog
 
 from araneus.model.errors import ConcurrentChange, Refusal
 from araneus.scheduler.record import Entry, Written, record
+from araneus.storage.base import Storage
 from araneus.store.database import Database
 
 log = structlog.get_logger("araneus.scheduler")
@@ -25,8 +26,9 @@ class Trouble:
 class Writer:
     """Turns entries into commits."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, clock: Callable[[], datetime], storage: Storage | None = None) -> None:
         self._database = database
+        self._storage = storage
         self._clock = clock
 
     def write(self, entries: Sequence[Entry]) -> list[Written | Trouble]:
@@ -57,4 +59,4 @@ class Writer:
 
     def _commit(self, entries: Sequence[Entry]) -> list[Written]:
         with self._database.write() as connection:
-            return record(connection, entries, self._clock())
+            return record(connection, entries, self._clock(), self._storage)

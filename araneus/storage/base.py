@@ -61,5 +61,6 @@ class Storage(Protocol):
         ...
 
     def delete(self, location: Location) -> None:
-        """Drop the bytes; nothing happens when they are gone already."""
+        """Drop the bytes, unless they were taken in a short while ago: then the sweep of the storage drops them when
+        nobody has claimed them by then. Nothing happens when they are gone already."""
         ...

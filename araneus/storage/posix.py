@@ -22,6 +22,7 @@ from typing import Final
 from araneus.model.errors import Fault, Refusal
 from araneus.model.file import Location
 from araneus.storage.base import Blob
+from araneus.storage.shelves import GRACE, Shelves
 
 PIECE: Final = 1024 * 1024
 _FICLONE: Final = 0x40049409
@@ -36,19 +37,18 @@ class PosixStorage:
     """`Storage` below ``root``; ``jobs`` is where job directories lie, one per attempt id.
 
     Several processes may share a root. What a killed process left in ``incoming/`` is swept when the next one starts.
+    ``grace``: how many seconds after it was taken in a blob is safe from `delete`, for its row may be on the way.
     """
 
-    def __init__(self, root: Path, jobs: Path) -> None:
-        self._blobs = root / "blobs"
+    def __init__(self, root: Path, jobs: Path, *, grace: float = GRACE) -> None:
+        self._shelves = Shelves(root, grace)
         self._incoming = root / "incoming"
         self._jobs = jobs
-        self._blobs.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _sweep(self._incoming)
+        sweep_incoming(root)
 
     def writer(self) -> "PosixWriter":
         """See the protocol. Raises `Refusal` STORAGE_FULL."""
-        return PosixWriter(self._incoming, self._blobs)
+        return PosixWriter(self._incoming, self._shelves)
 
     def adopt(self, path: Path) -> Blob:
         """See the protocol. Linked or cloned on the same file system, copied from another one.
@@ -80,7 +80,7 @@ class PosixStorage:
         descriptor = self._open(location)
         os.close(descriptor)
         scheme, _, rest = location.partition(":")
-        return _place(self._blobs, rest) if scheme == "blob" else self._jobs / rest
+        return self._shelves.place(rest) if scheme == "blob" else self._jobs / rest
 
     def size(self, location: Location) -> int:
         """See the protocol."""
@@ -92,14 +92,14 @@ class PosixStorage:
 
     def delete(self, location: Location) -> None:
         """See the protocol. Only blobs are dropped: the files of a job leave with its directory."""
-        scheme, _, digest = location.partition(":")
-        if scheme == "blob" and _DIGEST.fullmatch(digest):
-            _place(self._blobs, digest).unlink(missing_ok=True)
+        removed = self._shelves.take_off(location)
+        if removed is not None:
+            removed.unlink(missing_ok=True)
 
     def _open(self, location: Location) -> int:
         scheme, _, rest = location.partition(":")
         if scheme == "blob" and _DIGEST.fullmatch(rest):
-            return os.open(_place(self._blobs, rest), _READ)
+            return os.open(self._shelves.place(rest), _READ)
         if scheme == "job":
             return _open_beneath(self._jobs, rest)
         raise FileNotFoundError(errno.ENOENT, "no such location", location)
@@ -127,7 +127,7 @@ class PosixStorage:
             os.fchmod(descriptor, 0o444)
             digest = _digest(descriptor)
             os.fsync(descriptor)
-            _publish(name, self._blobs, digest)
+            self._shelves.publish(name, digest)
             return Blob(f"blob:{digest}", os.fstat(descriptor).st_size)
         finally:
             name.unlink(missing_ok=True)
@@ -137,10 +137,7 @@ class PosixStorage:
         if status.st_mode & 0o222:
             return None
         digest = _digest(descriptor)
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(_place(self._blobs, digest).stat(), status):
-                return Blob(f"blob:{digest}", status.st_size)
-        return None
+        return Blob(f"blob:{digest}", status.st_size) if self._shelves.renew(descriptor, digest) else None
 
     def _copied(self, source: int) -> Blob:
         writer = self.writer()
@@ -159,8 +156,8 @@ class PosixStorage:
 class PosixWriter:
     """`BlobWriter` into a temporary file, which is locked while this process works on it."""
 
-    def __init__(self, incoming: Path, blobs: Path) -> None:
-        self._blobs = blobs
+    def __init__(self, incoming: Path, shelves: Shelves) -> None:
+        self._shelves = shelves
         self._hash = hashlib.sha256()
         self._cloned = False
         self._size = 0
@@ -205,7 +202,7 @@ class PosixWriter:
         with _room(self.abandon):
             os.fchmod(descriptor, 0o444)
             os.fsync(descriptor)
-            _publish(self._name, self._blobs, digest)
+            self._shelves.publish(self._name, digest)
         self.abandon()
         return Blob(f"blob:{digest}", self._size)
 
@@ -231,31 +228,6 @@ def _new_file(incoming: Path) -> tuple[Path, int | None]:
         if os.fstat(descriptor).st_nlink:
             return name, descriptor
         # Another process has just started, and swept the file before it was locked.
-        os.close(descriptor)
-
-
-def _place(blobs: Path, digest: str) -> Path:
-    return blobs / digest[:2] / digest[2:4] / digest
-
-
-def _publish(name: Path, blobs: Path, digest: str) -> None:
-    """Give a finished temporary file its place; a blob that is there already stays, and either way it is durable."""
-    place = _place(blobs, digest)
-    fresh = not place.parent.is_dir()
-    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # A blob of the same name holds the same bytes, so replacing it changes nothing for its readers.
-    os.rename(name, place)  # noqa: PTH104 - beside the other os calls
-    _sync_folder(place.parent)
-    if fresh:
-        _sync_folder(place.parent.parent)
-        _sync_folder(blobs)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, _FOLDER)
-    try:
-        os.fsync(descriptor)
-    finally:
         os.close(descriptor)
 
 
@@ -305,9 +277,9 @@ def _temporary_name() -> str:
     return secrets.token_hex(16)
 
 
-def _sweep(incoming: Path) -> None:
-    """Remove what dead processes left: temporary files that nobody holds a lock on."""
-    for entry in os.scandir(incoming):
+def sweep_incoming(root: Path) -> None:
+    """Remove what dead processes left on its way in: temporary files that nobody holds a lock on."""
+    for entry in os.scandir(root / "incoming"):
         with contextlib.suppress(OSError):
             descriptor = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:

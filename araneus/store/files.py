@@ -10,6 +10,7 @@ from sqlalchemy import (
     exists,
     func,
     select,
+    union_all,
     update,
 )
 from sqlalchemy import (
@@ -32,6 +33,10 @@ _table = tables.files
 _files = Shape(File, _table)
 _LISTED = ""
 _GET = select(*_files.columns).where(_table.c.id == bindparam("file"))
+_REFERENCED = union_all(
+    select(_table.c.location).where(_table.c.location == bindparam("wanted")),
+    select(tables.holds.c.location).where(tables.holds.c.location == bindparam("wanted")),
+).limit(1)
 
 
 def insert(conn: Connection, *files: File) -> None:
@@ -150,8 +155,8 @@ def save(conn: Connection, file: File) -> File | None:
 
 
 def delete(conn: Connection, file_id: str) -> Location | None:
-    """Delete a file or an empty folder. Answers its location when no other row names it: the bytes may be dropped
-    after the commit. Nothing happens when it is gone. Raises `Refusal` FOLDER_NOT_EMPTY."""
+    """Delete a file or an empty folder. Answers its location when no other row names it and no task holds it: the
+    bytes may be dropped after the commit. Nothing happens when it is gone. Raises `Refusal` FOLDER_NOT_EMPTY."""
     take_turn(conn, Turn.LOCATIONS)
     file = get(conn, file_id)
     if file is None:
@@ -180,8 +185,17 @@ def delete_all(conn: Connection, project: str) -> list[Location]:
 
 
 def blobs_referenced(conn: Connection, location: Location) -> bool:
-    """Whether any row names the location."""
-    return conn.execute(select(_table.c.id).where(_table.c.location == location).limit(1)).first() is not None
+    """Whether any file names the location, or a running task holds it."""
+    return conn.execute(_REFERENCED, {"wanted": location}).first() is not None
+
+
+def referenced(conn: Connection, locations: Collection[Location]) -> set[Location]:
+    """Those of the locations that a file names or a running task holds. Two look-ups in an index for each."""
+    found: set[Location] = set()
+    for some in chunks(locations):
+        for column in (_table.c.location, tables.holds.c.location):
+            found.update(conn.execute(select(column).where(column.in_(some)).distinct()).scalars())
+    return found
 
 
 def _check_move(conn: Connection, file: File) -> None:

@@ -1,18 +1,22 @@
 """Jobs and attempts of running tasks. Writes take many rows at once: a scatter has ten thousand jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, literal_column, select, update
 from sqlalchemy import insert as insert_into
 from sqlalchemy.dialects import postgresql, sqlite
 
 from araneus.model.job import Attempt, Job, Outcome
+from araneus.model.task import Status
 from araneus.store import tables
+from araneus.store.chunks import chunks
 from araneus.store.shape import Shape
 
 _jobs = Shape(Job, tables.jobs)
+_shown = Shape(Job, tables.jobs, without={"outputs", "outcome"})
 _attempts = Shape(Attempt, tables.attempts)
 _KEY = ("task", "key")
 _CHANGING = ("name", "status", "outputs", "outcome", "command_line", "started_on", "ended_on")
@@ -34,6 +38,35 @@ _END = (
 )
 
 
+def _of_task(shape: Shape[Job]) -> Select[Any]:
+    table = tables.jobs
+    return select(*shape.columns).where(table.c.task == bindparam("of")).order_by(table.c.created_on, table.c.key)
+
+
+_FOR_TASK = _of_task(_jobs)
+_SHOWN_FOR_TASK = _of_task(_shown)
+_ATTEMPTS_FOR = (
+    select(*_attempts.columns)
+    .where(tables.attempts.c.task == bindparam("of"))
+    .order_by(tables.attempts.c.key, tables.attempts.c.number)
+)
+_FATES = (
+    select(tables.attempts.c.id, tables.tasks.c.status, tables.tasks.c.end_time, tables.projects.c.settings)
+    .join(tables.tasks, tables.tasks.c.id == tables.attempts.c.task)
+    .join(tables.projects, tables.projects.c.id == tables.tasks.c.project)
+    .where(tables.attempts.c.id.in_(bindparam("some", expanding=True)))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of an attempt's task, and the settings of its project, which say how long traces are kept."""
+
+    status: Status
+    ended_on: datetime | None
+    settings: Mapping[str, Any]
+
+
 def upsert(conn: Connection, jobs: Sequence[Job]) -> None:
     """Write jobs, new or changed; the row of a key keeps its ``created_on``. No key may stand twice in ``jobs``."""
     if jobs:
@@ -42,9 +75,12 @@ def upsert(conn: Connection, jobs: Sequence[Job]) -> None:
 
 def for_task(conn: Connection, task_id: str) -> list[Job]:
     """The jobs of a task in the order in which they became known."""
-    table = tables.jobs
-    query = select(*_jobs.columns).where(table.c.task == task_id).order_by(table.c.created_on, table.c.key)
-    return _jobs.read_all(conn.execute(query))
+    return _jobs.read_all(conn.execute(_FOR_TASK, {"of": task_id}))
+
+
+def shown_for_task(conn: Connection, task_id: str) -> list[Job]:
+    """As `for_task`, without outputs and outcomes (they are None): what execution details show."""
+    return _shown.read_all(conn.execute(_SHOWN_FOR_TASK, {"of": task_id}))
 
 
 def insert_attempts(conn: Connection, attempts: Sequence[Attempt]) -> None:
@@ -74,6 +110,13 @@ def open_attempts(conn: Connection) -> list[Attempt]:
 
 def attempts_for(conn: Connection, task_id: str) -> list[Attempt]:
     """The attempts of a task, by job and number."""
-    table = tables.attempts
-    query = select(*_attempts.columns).where(table.c.task == task_id).order_by(table.c.key, table.c.number)
-    return _attempts.read_all(conn.execute(query))
+    return _attempts.read_all(conn.execute(_ATTEMPTS_FOR, {"of": task_id}))
+
+
+def fates(conn: Connection, attempt_ids: Collection[str]) -> dict[str, Fate]:
+    """What became of the tasks of these attempts, by attempt id; attempts without a row are left out."""
+    found: dict[str, Fate] = {}
+    for some in chunks(attempt_ids):
+        for attempt, status, ended_on, settings in conn.execute(_FATES, {"some": some}):
+            found[attempt] = Fate(status, ended_on, settings)
+    return found

@@ -268,6 +268,16 @@ attempts = Table(
     ),
 )
 
+holds = Table(
+    # Bytes that a running task was given: they stay until it ends, whatever becomes of the files.
+    "holds",
+    metadata,
+    Column("task", TEXT, ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True),
+    Column("location", TEXT, primary_key=True),
+    Index("holds_location", "location"),
+    sqlite_with_rowid=False,
+)
+
 uploads = Table(
     "uploads",
     metadata,

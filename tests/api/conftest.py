@@ -75,7 +75,7 @@ def make_services(
     woken = wakeups if wakeups is not None else []
     return Services(
         database=database,
-        storage=PosixStorage(directory / "blobs", directory / "jobs"),
+        storage=PosixStorage(directory / "blobs", directory / "jobs", grace=0.0),
         clock=utc_now,
         wake=lambda: woken.append(utc_now().timestamp()),
         settings=ApiSettings(uploads=uploads, **settings),

@@ -30,7 +30,7 @@ def jobs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def storage(root: Path, jobs: Path) -> PosixStorage:
-    return PosixStorage(root, jobs)
+    return PosixStorage(root, jobs, grace=0.0)
 
 
 class TestContract(StorageContract):
