@@ -1,13 +1,17 @@
-"""What every test may use: the reference data beside the checkout, and the rule about skips."""
+"""What every test may use: the reference data beside the checkout and PostgreSQL, and the rules of a whole run."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
+from araneus.testing.postgres import PostgresAbsent, PrivatePostgres
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 SHARED = CHECKOUT.parent / "shared"
+GROUPS = {"tests/executors/test_docker.py": "engines", "tests/test_crash.py": "crash"}
+"""Files whose tests run one after the other in one worker, for what they start is dear or wants the machine."""
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +20,35 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the reference data is not beside the checkout (../shared)")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PrivatePostgres]:
+    """A PostgreSQL server of this worker; tests skip where its programs are not installed."""
+    try:
+        server = PrivatePostgres()
+    except PostgresAbsent as absent:
+        pytest.skip(str(absent))
+    with server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PrivatePostgres) -> Iterator[str]:
+    """The address of an empty PostgreSQL database that goes after the test."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put tests into the groups of `GROUPS`, and slow tests first, so that no worker is left alone with one."""
+    for item in items:
+        group = GROUPS.get(item.path.relative_to(CHECKOUT).as_posix())
+        if group is not None:
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.hookimpl(wrapper=True)

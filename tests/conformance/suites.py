@@ -4,8 +4,13 @@ The suites lie beside the checkout (``../shared/conformance``) and are not part 
 object compares equal by the rules of ``cwltest``, or when a test that must fail ends in one of our own errors.
 """
 
+import subprocess
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +34,12 @@ MANIFESTS = {
     "v1.2": "conformance_tests.yaml",
 }
 
+ABSENT = f"""the CWL conformance suites are not in {SUITES}. They are public: put the folder v1.0 of
+  https://github.com/common-workflow-language/common-workflow-language there as v1.0,
+  https://github.com/common-workflow-language/cwl-v1.1 as v1.1 and
+  https://github.com/common-workflow-language/cwl-v1.2 as v1.2"""
+PAGE = "http://commonwl.org"
+"""What the tests named ``networkaccess`` and ``networkaccess_disabled`` try to fetch."""
 
 ACCIDENTS = frozenset({Reason.LOST, Reason.NOT_STARTED, Reason.CANCELLED, Reason.DISK_FULL, Reason.IMAGE_UNAVAILABLE})
 """Ways to fail that say nothing about the document."""
@@ -121,9 +132,61 @@ def run_test(test: ConformanceTest, *, executor: Executor, javascript: JavaScrip
 
 def known_failures() -> dict[tuple[str, str], str]:
     """The reasons why tests are known to fail, by suite and id, from the table in ``docs/conformance.md``."""
+    return _table("## Known failures")
+
+
+def run_in_another_form() -> dict[tuple[str, str], str]:
+    """The tests that are not run as they are, and why, by suite and id, from the table in ``docs/conformance.md``."""
+    return _table("## Run in another form")
+
+
+def _table(heading: str) -> dict[tuple[str, str], str]:
+    section = DOCUMENT.read_text().split(f"{heading}\n", 1)[1].split("\n## ", 1)[0]
     found: dict[tuple[str, str], str] = {}
-    for line in DOCUMENT.read_text().splitlines():
+    for line in section.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if line.startswith("|") and len(cells) == 3 and cells[0] in MANIFESTS:
             found[cells[0], cells[1].strip("`")] = cells[2]
     return found
+
+
+def bridge_address() -> str | None:
+    """The address under which docker's containers reach this machine, or None when there is no such bridge."""
+    command = ["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+        return str(ip_address(said))
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+
+
+class _Page(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
+        return
+
+
+@contextmanager
+def page_at(address: str) -> Iterator[str]:
+    """An empty page on a free port of this address of ours; gives its URL."""
+    with ThreadingHTTPServer((address, 0), _Page) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"http://{address}:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def with_page(test: ConformanceTest, url: str, directory: Path) -> ConformanceTest:
+    """The test with its tool copied into the directory, where it fetches this page instead of `PAGE`."""
+    text = Path(test.tool).read_text()
+    assert text.count(PAGE) == 1
+    copy = directory / Path(test.tool).name
+    copy.write_text(text.replace(PAGE, url))
+    return replace(test, tool=str(copy))
