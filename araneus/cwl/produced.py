@@ -19,6 +19,7 @@ from araneus.cwl.errors import OutputError, Problem
 from araneus.cwl.files import MAX_ENTRIES, file_location, is_literal, split_name
 from araneus.cwl.globs import Component, fits, patterns
 from araneus.cwl.staging import FileMount
+from araneus.cwl.types import MAX_FILE_DEPTH
 from araneus.model.values import FileValue
 
 MAX_LINKS: Final = 40
@@ -209,6 +210,8 @@ class WorkTree:
         real = os.path.realpath(found.host)
         if real in around:
             raise OutputError(Problem("", f"{value['path']!r} is a link to a directory that it lies in"))
+        if len(around) >= MAX_FILE_DEPTH:
+            raise OutputError(Problem("", f"directories are nested more than {MAX_FILE_DEPTH} levels deep"))
         listing, whole = [], True
         for name in sorted(os.listdir(found.host)):  # noqa: PTH208 -- names are wanted, not paths
             self._entries += 1

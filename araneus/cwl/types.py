@@ -92,7 +92,8 @@ def is_optional(kind: Type) -> bool:
 _INT: Final = range(-(2**31), 2**31)
 _LONG: Final = range(-(2**63), 2**63)
 _NUMBERS: Final = frozenset({"int", "long", "float", "double"})
-_MAX_FILE_DEPTH: Final = 64
+MAX_FILE_DEPTH: Final = 64
+"""How many directories a File may lie in, counted from the value that a port takes or gives."""
 _SHOWN: Final = 60
 _MAX_COMPARISONS: Final = 10_000
 _MAX_PROBLEMS: Final = 100
@@ -243,8 +244,8 @@ def _match_file(name: str, value: Value, where: str, found: list[Problem], depth
         given = _show(value.get("class")) if "class" in value else "nothing"
         found.append(Problem(f"{where}.class", f"must be {name}, not {given}"))
         return
-    if depth > _MAX_FILE_DEPTH:
-        found.append(Problem(where, f"is nested more than {_MAX_FILE_DEPTH} levels deep"))
+    if depth > MAX_FILE_DEPTH:
+        found.append(Problem(where, f"is nested more than {MAX_FILE_DEPTH} levels deep"))
         return
     found.extend(
         Problem(f"{where}.{key}", f"must be text, not {_show(value[key])}")

@@ -14,7 +14,7 @@ from araneus.cwl.expressions import Evaluator
 from araneus.cwl.files import split_name
 from araneus.cwl.process import Process, SecondaryFile, Workflow
 from araneus.cwl.secondary import secondary_name
-from araneus.cwl.types import ArrayType, RecordType, Type, options
+from araneus.cwl.types import MAX_FILE_DEPTH, ArrayType, RecordType, Type, options
 from araneus.model.file import File, Location
 from araneus.model.ids import is_file_id
 from araneus.model.values import FileValue, Value, is_file_value
@@ -129,14 +129,16 @@ class _Search:
         self.sources[id(value)] = row
         return value
 
-    def folder_value(self, folder: File, where: str) -> FileValue:
-        """The value of a folder row with all that it holds, to any depth."""
+    def folder_value(self, folder: File, where: str, depth: int = 1) -> FileValue:
+        """The value of a folder row with all that it holds, ``depth`` being its own."""
+        if depth > MAX_FILE_DEPTH:
+            raise InputError(Problem(where, f"its folders are nested more than {MAX_FILE_DEPTH} levels deep"))
         listing: list[FileValue] = []
         for row in _children(self._connection, folder.id):
             self._listed += 1
             if self._listed > MAX_LISTED:
                 raise InputError(Problem(where, f"folder {folder.name!r} holds more than {MAX_LISTED} files"))
-            listing.append(self.folder_value(row, where) if row.folder else self.file_value(row))
+            listing.append(self.folder_value(row, where, depth + 1) if row.folder else self.file_value(row))
         return {"class": "Directory", "basename": folder.name, "listing": listing}
 
     def _refuse(self, where: str, what: str) -> None:

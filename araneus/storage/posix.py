@@ -66,6 +66,7 @@ class PosixStorage:
             if not stat.S_ISREG(status.st_mode):
                 raise ValueError(f"{path} is not a regular file: only files can be taken in.")
             with _room():
+                self._fit(status)
                 return self._linked(path, source.fileno(), status) or self._copied(source.fileno())
 
     def read(self, location: Location, start: int = 0, length: int | None = None) -> Iterator[bytes]:
@@ -103,6 +104,12 @@ class PosixStorage:
         if scheme == "job":
             return _open_beneath(self._jobs, rest)
         raise FileNotFoundError(errno.ENOENT, "no such location", location)
+
+    def _fit(self, status: os.stat_result) -> None:
+        """A file with holes may say that it is larger than any disk, and reading it to its end takes days."""
+        room = os.statvfs(self._incoming)
+        if status.st_size > room.f_frsize * room.f_blocks:
+            raise OSError(errno.ENOSPC, "the file is larger than the whole storage")
 
     def _linked(self, path: Path, descriptor: int, status: os.stat_result) -> Blob | None:
         """The blob as a further name of the same file, or None where the file system cannot do that."""
