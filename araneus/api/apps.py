@@ -1,4 +1,4 @@
-"""Apps: listing, reading, installing and revising them. Copies are in `api.app_copies`.
+"""Apps: listing, reading, installing, revising and deleting them. Copies are in `api.app_copies`.
 
 Flow of an install: body → `app_documents.read_document` → the loader, off the event loop → a row; the answer is the raw
 document with the server's keys, from which clients read ``sbg:id``. Source: API reference, apps.
@@ -9,13 +9,13 @@ from typing import Any, Final
 from araneus.api import wire
 from araneus.api.access import project_of
 from araneus.api.app_documents import History, raw_document, read_document, without_managed
-from araneus.api.call import Answer, Call, Route, Takes
+from araneus.api.call import NO_CONTENT, Answer, Call, Route, Takes
 from araneus.api.services import Services
 from araneus.model.access import Permission, Permissions, require
 from araneus.model.app import App, app_label, content_hash
 from araneus.model.errors import Fault, Refusal
 from araneus.model.ids import AppId, ProjectId
-from araneus.store import apps, projects
+from araneus.store import apps, projects, tasks
 from araneus.store.database import Connection
 from araneus.store.page import Page
 
@@ -177,6 +177,27 @@ def _check_place(conn: Connection, call: Call, identity: AppId, revision: int) -
         )
 
 
+# ---- deleting
+
+
+def delete_app(call: Call, services: Services) -> Answer:
+    """``DELETE /apps/{id}`` with all revisions, ``DELETE /apps/{id}/{revision}`` one of them.
+
+    Tasks that have ended stay as they are; drafts and clones of them say that their app is gone. Tasks that run need
+    their app (after a restart of the server too), so they keep it from being deleted.
+    """
+    identity = app_id(call)
+    with services.database.write() as conn:
+        app, held = visible_app(conn, call, identity)
+        require(held, Permission.WRITE, Fault.APP_FORBIDDEN, "delete its apps")
+        mine = f"{app.project}/{app.name}/"
+        for used in sorted(tasks.apps_active(conn)):
+            if used == app.id or (identity.revision is None and used.startswith(mine)):
+                raise Refusal(Fault.CONFLICT, f"App {used} is in use: wait for its running tasks, or abort them.")
+        apps.delete(conn, app.project, app.name, identity.revision)
+    return NO_CONTENT
+
+
 _APP = "/apps/{owner}/{project}/{app}"
 ROUTES = (
     Route("GET", "/apps", list_apps, "Apps of the caller's projects", importance=1, slow=True),
@@ -186,4 +207,6 @@ ROUTES = (
     Route("GET", _APP + "/{revision}/raw", get_raw, "The document of a revision", slow=True),
     Route("POST", _APP + "/raw", install_app, "Install an app", importance=1, takes=Takes.RAW),
     Route("POST", _APP + "/{revision}/raw", revise_app, "Add a revision", importance=1, takes=Takes.RAW),
+    Route("DELETE", _APP, delete_app, "Delete an app with all revisions", importance=3),
+    Route("DELETE", _APP + "/{revision}", delete_app, "Delete a revision of an app", importance=3),
 )

@@ -286,12 +286,13 @@ def _temporary_name() -> str:
 
 def sweep_incoming(root: Path) -> None:
     """Remove what dead processes left on its way in: temporary files that nobody holds a lock on."""
-    for entry in os.scandir(root / "incoming"):
+    incoming = root / "incoming"
+    for name in os.listdir(incoming):  # noqa: PTH208 - names are all that is needed
         with contextlib.suppress(OSError):
-            descriptor = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = os.open(incoming / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                Path(entry.path).unlink()
+                (incoming / name).unlink()
             finally:
                 os.close(descriptor)
 

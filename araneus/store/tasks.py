@@ -31,6 +31,7 @@ from araneus.store.task_pages import ORDERS, TASKS, page
 __all__ = [
     "ORDERS",
     "active",
+    "apps_active",
     "delete",
     "events",
     "get",
@@ -145,6 +146,11 @@ def ids_active(conn: Connection) -> list[tuple[str, Status, int]]:
     query = select(_table.c.id, _table.c.status, _table.c.version).where(_ACTIVE)
     rows = conn.execute(query.order_by(_table.c.created_time, _table.c.id))
     return [(task_id, status, version) for task_id, status, version in rows]
+
+
+def apps_active(conn: Connection) -> set[str]:
+    """The apps, with their revisions, of the tasks that `active` answers."""
+    return set(conn.execute(select(_table.c.app).where(_ACTIVE).distinct()).scalars())
 
 
 def status_counts(conn: Connection, parent: str) -> dict[Status, int]:

@@ -14,9 +14,10 @@ import yaml
 
 from araneus.api.app_documents import MANAGED_KEYS
 from araneus.model.app import content_hash
+from araneus.model.task import Status
 from araneus.store import apps
 from tests.api.conftest import Server
-from tests.api.tasks_fixtures import TOOL, WORKFLOW, Lab, make_lab
+from tests.api.tasks_fixtures import TOOL, WORKFLOW, Lab, make_lab, move
 
 BOOKKEEPING = {
     "sbg:id", "sbg:project", "sbg:projectName", "sbg:revision", "sbg:latestRevision", "sbg:revisionNotes",
@@ -301,6 +302,52 @@ def test_of_simultaneous_installs_one_is_granted(lab: Lab) -> None:
         with ThreadPoolExecutor(4) as pool:
             answers = list(pool.map(lambda _, name=name: post(lab, f"{name}/raw", body), range(4)))
         assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+
+
+# ---- deleting
+
+
+def test_deleting_a_revision_and_an_app(lab: Lab) -> None:
+    app = lab.install()
+    post(lab, "head/1/raw", json.dumps(TOOL | {"doc": "newer"}).encode())
+    assert lab.client.delete(f"/v2/apps/{app}/1").status_code == 204
+    assert code(lab.client.delete(f"/v2/apps/{app}/1")) == (404, 6002)
+    assert lab.client.get(f"/v2/apps/{app}").json()["revision"] == 0
+    assert lab.client.delete(f"/v2/apps/{app}").status_code == 204
+    for method, path in (("GET", app), ("DELETE", app), ("GET", f"{app}/raw")):
+        assert code(lab.client.request(method, f"/v2/apps/{path}")) == (404, 6002)
+    lab.install()
+
+
+def test_tasks_of_a_deleted_app_stay_and_say_so(lab: Lab) -> None:
+    app, text = lab.install(), lab.file("a.txt")
+    draft, ended = (lab.task("head", inputs={"text": {"class": "File", "path": text}}) for _ in range(2))
+    lab.client.post(f"/v2/tasks/{ended['id']}/actions/run")
+    for path in (app, f"{app}/0"):
+        answer = lab.client.delete(f"/v2/apps/{path}")
+        assert answer.status_code == 409
+        assert "in use" in answer.json()["message"]
+    lab.client.post(f"/v2/tasks/{ended['id']}/actions/abort")
+    move(lab, ended["id"], Status.ABORTED)
+    assert lab.client.delete(f"/v2/apps/{app}").status_code == 204
+    shown = lab.client.get(f"/v2/tasks/{ended['id']}").json()
+    assert (shown["status"], shown["inputs"]["text"]["path"]) == ("ABORTED", text)
+    cloned = lab.client.post(f"/v2/tasks/{ended['id']}/actions/clone")
+    assert cloned.status_code == 201, cloned.text
+    for task in (draft["id"], cloned.json()["id"]):
+        answer = lab.client.post(f"/v2/tasks/{task}/actions/run")
+        assert answer.status_code == 400, answer.text
+        errors = lab.client.get(f"/v2/tasks/{task}").json()["errors"]
+        assert any("does not exist" in error["message"] for error in errors), errors
+
+
+def test_only_writers_delete_apps(lab: Lab) -> None:
+    app = lab.install()
+    with lab.admit("maurice", read=True, execute=True, copy=True) as maurice:
+        assert code(maurice.delete(f"/v2/apps/{app}")) == (403, 6001)
+    with lab.server.client("francis") as francis:
+        assert code(francis.delete(f"/v2/apps/{app}")) == (404, 6002)
+    assert lab.client.get(f"/v2/apps/{app}").status_code == 200
 
 
 # ---- who may do what

@@ -21,11 +21,13 @@ from tests.scheduler.house import OWNER, PROJECT, House, now, small, tool
 KEPT = timedelta(hours=24)
 
 
-def keeper(house: House, *, after: timedelta = timedelta(0), **more: float) -> Housekeeping:
+def keeper(
+    house: House, *, after: timedelta = timedelta(0), delay: float = 5.0, interval: float = 60.0
+) -> Housekeeping:
     premises = Premises(
         storage=house.directory / "blobs", uploads=house.directory / "uploads", jobs=house.jobs_directory
     )
-    return Housekeeping(house.database, premises, clock=lambda: now() + after, **more)
+    return Housekeeping(house.database, premises, clock=lambda: now() + after, delay=delay, interval=interval)
 
 
 def ended_task(house: House) -> tuple[str, Path]:
