@@ -8,6 +8,7 @@ import uvicorn
 
 from araneus import accounts
 from araneus.api.app import build
+from araneus.api.connection import BoundedConnection
 from araneus.api.services import ApiSettings, Services
 from araneus.config import Settings
 from araneus.half import Word, build_storage, clock, open_database, watch_parent
@@ -49,6 +50,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 build(services),
+                http=BoundedConnection,
                 log_config=None,
                 access_log=False,
                 server_header=False,
