@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-NAMES = ("expressions", "load", "engine", "executor", "tasks", "store", "api", "api_tasks", "conformance")
+NAMES = ("start", "expressions", "load", "engine", "executor", "tasks", "store", "api", "api_tasks", "conformance")
 
 
 def main(names: list[str]) -> int:
