@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, literal_column, select, update
@@ -40,7 +41,12 @@ _END = (
 
 def _of_task(shape: Shape[Job]) -> Select[Any]:
     table = tables.jobs
-    return select(*shape.columns).where(table.c.task == bindparam("of")).order_by(table.c.created_on, table.c.key)
+    # Ordered by the primary key here and by time in `_in_time`: a sort within SQLite costs 0.15 ms even for one row.
+    return select(*shape.columns).where(table.c.task == bindparam("of")).order_by(table.c.key)
+
+
+def _in_time(jobs: list[Job]) -> list[Job]:
+    return sorted(jobs, key=attrgetter("created_on"))
 
 
 _FOR_TASK = _of_task(_jobs)
@@ -75,12 +81,12 @@ def upsert(conn: Connection, jobs: Sequence[Job]) -> None:
 
 def for_task(conn: Connection, task_id: str) -> list[Job]:
     """The jobs of a task in the order in which they became known."""
-    return _jobs.read_all(conn.execute(_FOR_TASK, {"of": task_id}))
+    return _in_time(_jobs.read_all(conn.execute(_FOR_TASK, {"of": task_id})))
 
 
 def shown_for_task(conn: Connection, task_id: str) -> list[Job]:
     """As `for_task`, without outputs and outcomes (they are None): what execution details show."""
-    return _shown.read_all(conn.execute(_SHOWN_FOR_TASK, {"of": task_id}))
+    return _in_time(_shown.read_all(conn.execute(_SHOWN_FOR_TASK, {"of": task_id})))
 
 
 def insert_attempts(conn: Connection, attempts: Sequence[Attempt]) -> None:
