@@ -3,6 +3,7 @@
 Reads the job directory; writes nothing and knows no database. Shared by the server and the foreground runner.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from araneus.model.job import Outcome, Reason
 
 TAIL_BYTES = 2048
 TAIL_LINES = 20
+ROOM = 64 * 1024
+"""A disk with fewer free bytes is full."""
 
 
 def settle(
@@ -31,7 +34,8 @@ def settle(
         return outcome, None
     code = outcome.exit_code if outcome.exit_code is not None else 0
     if code not in tool.success_codes:
-        return Outcome(reason=Reason.EXIT_CODE, exit_code=code, message=stderr_tail(directory, invocation.stderr)), None
+        reason = Reason.DISK_FULL if _is_full(directory) else Reason.EXIT_CODE
+        return Outcome(reason=reason, exit_code=code, message=stderr_tail(directory, invocation.stderr)), None
     try:
         outputs = collect(tool, invocation, directory / jobdir.WORK, evaluator, exit_code=code)
     except CWLError as error:
@@ -39,6 +43,12 @@ def settle(
     except OSError as error:
         return Outcome(reason=Reason.BAD_OUTPUT, exit_code=code, message=f"outputs cannot be read: {error}"), None
     return Outcome(reason=Reason.SUCCEEDED, exit_code=code), outputs
+
+
+def _is_full(directory: Path) -> bool:
+    """Whether the job's disk has no room left: its tool could not even say so then, for its messages need room, too."""
+    disk = os.statvfs(directory)
+    return disk.f_bavail * disk.f_frsize < ROOM
 
 
 def stderr_tail(directory: Path, stderr: str | None) -> str:
