@@ -56,6 +56,7 @@ class JobSettings:
     sandbox: str
     containers: str
     unconfined: bool
+    strict_limits: bool
     path: str
 
 

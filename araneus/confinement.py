@@ -39,7 +39,12 @@ def build_containers(settings: Settings, allowed: Callable[[], bool]) -> Contain
     """
     path = settings.jobs.path or tool_path(os.environ.get("PATH", ""))
     choice = settings.jobs.containers
-    found = Containers.detect("auto" if choice == "none" else choice, path=path, read_only=readable(path))
+    found = Containers.detect(
+        "auto" if choice == "none" else choice,
+        path=path,
+        read_only=readable(path),
+        strict=settings.jobs.strict_limits,
+    )
     if choice == "none":
         found = replace(found, engine=None)
     if settings.jobs.sandbox == "bubblewrap" and not found.bare.encloses:
