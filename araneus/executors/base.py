@@ -120,7 +120,8 @@ class Executor(Protocol):
         ...
 
     def submit(self, submission: Submission) -> None:
-        """Fill the job directory and start the attempt. What goes wrong is reported by `poll`, never raised."""
+        """Begin to fill the job directory and start the attempt; it may start only after this has returned. What goes
+        wrong is reported by `poll`, never raised."""
         ...
 
     def poll(self) -> Sequence[Ended]:

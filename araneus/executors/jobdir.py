@@ -2,9 +2,9 @@
 
     cmd.log       the command line, shell-quoted           job.json      the job object, for people
     job.out.log   stdout, unless the tool redirects it     job.err.log   stderr, unless the tool redirects it
-    attempt.json  what a later process must know           lock          held by the wrapper as long as it lives
+    attempt.json  what a later process must know; the wrapper holds a lock on it as long as it lives
     pid           the wrapper's process id, its first act  exit_code     one line, the wrapper's last act
-    work/ tmp/ inputs/
+    work/ tmp/ inputs/ (when files are staged)
 
 `examine` reads the truth about an attempt from these files alone. The exit code file counts only when its line ends in
 a newline: the wrapper writes it in one write, so an unfinished file has no newline (docs/adr/0002-exit-code-file.md).
@@ -38,7 +38,6 @@ JOB = "job.json"
 STDOUT = "job.out.log"
 STDERR = "job.err.log"
 RECORD = "attempt.json"
-LOCK = "lock"
 PID = "pid"
 EXIT_CODE = "exit_code"
 WORK = "work"
@@ -94,7 +93,7 @@ def claim(directory: Path) -> int | None:
 
     Raises OSError when the directory is missing or its file system knows no locks.
     """
-    descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(directory / RECORD, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -107,9 +106,9 @@ def claim(directory: Path) -> int | None:
 
 
 def is_held(directory: Path) -> bool:
-    """Whether a wrapper holds the lock. A missing directory or lock file is held by nobody."""
+    """Whether a wrapper holds the lock. A missing directory or file is held by nobody."""
     try:
-        descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(directory / RECORD, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False
     try:
@@ -142,9 +141,14 @@ def read_files(directory: Path, *, alive: bool) -> Finding:
     return Finding(trace=Trace.ENDED, pid=pid, exit_code=code, started_on=started_on, ended_on=ended_on)
 
 
-def write_record(directory: Path, record: Record) -> None:
-    """Write ``attempt.json``."""
-    write_text(directory / RECORD, json.dumps({name: getattr(record, name) for name in _RECORD_FIELDS}))
+def write_record(lock: int, record: Record) -> bool:
+    """Write ``attempt.json`` through the descriptor that `claim` gave. Whether an earlier process had begun to."""
+    begun = os.fstat(lock).st_size > 0
+    if begun:
+        os.ftruncate(lock, 0)
+    content = json.dumps({name: getattr(record, name) for name in _RECORD_FIELDS})
+    os.pwrite(lock, content.encode("utf-8", "surrogateescape"), 0)
+    return begun
 
 
 def read_record(directory: Path) -> Record | None:

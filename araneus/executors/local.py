@@ -1,10 +1,11 @@
 """Runs attempts on this machine: counts cores and memory, starts wrappers, knows at once when they end.
 
-The flow of one attempt: `submit` takes the job directory's lock, puts the files in place, opens the streams and spawns
-the wrapper (`processes.spawn`); a tool that needs an image first waits while a thread fetches it. The wrapper holds the
-lock, writes ``pid``, runs the tool, writes ``exit_code``. Its end is seen through a pidfd; `poll` then reads the files
-(`jobdir.read_files`) and decides the outcome. `recover` does the same for attempts that an earlier process started:
-`jobdir` shows why no instant of a ``kill -9`` leaves a doubt. This module knows nothing of tasks, SQL or CWL.
+The flow of one attempt: a thread (`starter`) takes the job directory's lock, puts the files in place, opens the streams
+and spawns the wrapper (`prepare.begin`); a tool that needs an image waits before while another thread fetches it. The
+wrapper holds the lock, writes ``pid``, runs the tool, writes ``exit_code``. Its end is seen through a pidfd; `poll`
+then reads the files (`jobdir.read_files`) and decides the outcome. `recover` does the same for attempts that an earlier
+process started: `jobdir` shows why no instant of a ``kill -9`` leaves a doubt. This module knows nothing of tasks, SQL
+or CWL.
 """
 
 import math
@@ -22,7 +23,8 @@ from araneus.executors.enclosure import Enclosure
 from araneus.executors.errors import outcome_of
 from araneus.executors.fetch import Fetcher
 from araneus.executors.jobdir import Finding, Record, Trace
-from araneus.executors.prepare import prepare, start
+from araneus.executors.prepare import begin
+from araneus.executors.starter import Starter
 from araneus.executors.verdict import Stop, out_of_memory, verdict
 from araneus.executors.watch import Watch
 from araneus.model.job import Outcome, Reason, Resources
@@ -33,12 +35,13 @@ GRACE = 2.0
 
 @dataclass(slots=True, kw_only=True)
 class _Active:
-    """An attempt that is under way. ``session`` while it is certain that the wrapper's process id is the wrapper's."""
+    """An attempt that is under way. ``submission`` until its wrapper runs; ``starting`` while a thread is at it."""
 
     attempt: str
     directory: Path
     enclosure: Enclosure
     submission: Submission | None = None
+    starting: bool = False
     pid: int | None = None
     child: bool = False
     watched: bool = False
@@ -86,6 +89,7 @@ class LocalExecutor:
         processes.keep_descriptors()
         self._watch = watch or Watch()
         self._fetcher = Fetcher(self._watch.wake, say)
+        self._starter = Starter(self._watch.wake)
         self._active: dict[str, _Active] = {}
         self._taken: dict[str, Resources] = {}
         self._ended: list[Ended] = []
@@ -117,6 +121,8 @@ class LocalExecutor:
         for attempt, image in self._fetcher.done():
             if attempt in self._active:
                 self._fetched(self._active[attempt], image)
+        for attempt, started in self._starter.done():
+            self._started(self._active[attempt], started)
         self._enforce(time.monotonic())
         ended, self._ended = self._ended, []
         for report in ended:
@@ -128,7 +134,9 @@ class LocalExecutor:
         active = self._active.get(attempt)
         if active is None or active.stop is Stop.CANCELLED:
             return
-        if active.submission is not None:
+        if active.starting:
+            active.stop = Stop.CANCELLED
+        elif active.submission is not None:
             del self._active[attempt]
             self._over(attempt, verdict(Finding(trace=Trace.NOT_STARTED), stop=Stop.CANCELLED))
         elif active.stop is None:
@@ -149,6 +157,7 @@ class LocalExecutor:
     def close(self) -> None:
         """Let go of descriptors and threads. Attempts go on running and can be recovered."""
         self._fetcher.close()
+        self._starter.close()
         self._watch.close()
 
     def _begin(self, submission: Submission) -> None:
@@ -164,39 +173,38 @@ class LocalExecutor:
         self._start(active, submission, "")
 
     def _start(self, active: _Active, submission: Submission, image: str) -> None:
-        submission.directory.mkdir(parents=True, exist_ok=True)
-        lock = jobdir.claim(submission.directory)
-        if lock is None:
-            self._take_up({submission.attempt: submission.directory})
-            return
-        try:
-            if jobdir.read_files(submission.directory, alive=False).trace is not Trace.NOT_STARTED:
-                os.close(lock)
-                lock = None
-                self._take_up({submission.attempt: submission.directory})
-                return
-            launch = prepare(submission, active.enclosure, image)
-            group = ""
-            if self._containers.groups is not None and launch.container is None:
-                group = os.fspath(self._containers.groups.make(submission.attempt, submission.resources.memory))
-            active.pid = start(submission, active.enclosure, launch, lock, group)
-        finally:
-            if lock is not None:
-                os.close(lock)
-        active.child = True
-        self._follow(active, submission.time_limit)
+        active.submission = submission
+        active.starting = True
+        self._active[active.attempt] = active
+        groups = self._containers.groups
+        self._starter.start(active.attempt, lambda: begin(submission, active.enclosure, image, groups))
+
+    def _started(self, active: _Active, result: int | Exception | None) -> None:
+        submission, active.submission, active.starting = active.submission, None, False
+        assert submission is not None
+        stop, active.stop = active.stop, None
+        if isinstance(result, int):
+            active.pid = result
+            active.child = True
+            self._follow(active, submission.time_limit)
+        else:
+            del self._active[active.attempt]
+            if isinstance(result, Exception):
+                not_started = Finding(trace=Trace.NOT_STARTED)
+                self._over(active.attempt, verdict(not_started, stop=stop) if stop else outcome_of(result))
+            else:
+                self._take_up({active.attempt: active.directory})
+        if stop is not None:
+            self.cancel(active.attempt)
 
     def _fetched(self, active: _Active, image: str | Exception) -> None:
         submission, active.submission = active.submission, None
         assert submission is not None
-        del self._active[active.attempt]
         if isinstance(image, Exception):
+            del self._active[active.attempt]
             self._over(active.attempt, outcome_of(image))
-            return
-        try:
+        else:
             self._start(active, submission, image)
-        except Exception as problem:
-            self._over(active.attempt, outcome_of(problem))
 
     def _take_up(self, directories: Mapping[str, Path]) -> dict[str, Trace]:
         """Look at attempts of an earlier process, and end what is left of those whose wrapper was killed."""

@@ -57,7 +57,8 @@ class Placer:
     def place(self) -> tuple[Bind, ...]:
         """Make everything and return the binds, parents before what lies in them.
 
-        The job's ``work``, ``tmp`` and ``inputs`` directories exist. Raises `CannotStartError` and OSError (ENOSPC).
+        The job's ``work`` and ``tmp`` directories exist, and ``inputs`` when anything is staged. Raises
+        `CannotStartError` and OSError (ENOSPC).
         """
         inputs = self.submission.directory / INPUTS
         staged = sum(PurePosixPath(mount.target).is_relative_to(inputs) for mount in self.submission.mounts)

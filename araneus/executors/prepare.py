@@ -1,31 +1,55 @@
-"""Filling the job directory of an attempt and starting its wrapper; the caller holds the directory's lock."""
+"""Filling the job directory of an attempt and starting its wrapper, under the directory's lock. Runs in a thread of
+`starter`, and knows nothing of other attempts."""
 
 import json
+import os
 import shlex
 import shutil
-from pathlib import Path
 
 from araneus.executors import jobdir, processes
 from araneus.executors.base import Submission
+from araneus.executors.cgroups import Cgroups
 from araneus.executors.enclosure import Enclosure, Launch
-from araneus.executors.jobdir import Record
+from araneus.executors.jobdir import Record, Trace
 from araneus.executors.mounts import Placer
 from araneus.executors.streams import opened
 
 _OWN = (jobdir.WORK, jobdir.TEMPORARY, jobdir.INPUTS, "aside")
 
 
-def prepare(submission: Submission, enclosure: Enclosure, image: str) -> Launch:
-    """Make the directories, put the files in place, write the logs for people; return what is to be run.
+def begin(submission: Submission, enclosure: Enclosure, image: str, groups: Cgroups | None) -> int | None:
+    """Start the attempt and return its wrapper's process id; None when it was started before, or a wrapper lives.
 
-    What an earlier call had begun before its process died is thrown away: nothing has run in it. Raises
-    `CannotStartError` and OSError.
+    ``image`` is what the enclosure's engine prepared, or empty; ``groups`` limit its memory where there are some.
+    Raises `CannotStartError`, OSError and ValueError.
     """
     directory = submission.directory
-    begun = (directory / jobdir.RECORD).exists()
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = jobdir.claim(directory)
+    if lock is None:
+        return None
+    try:
+        if jobdir.read_files(directory, alive=False).trace is not Trace.NOT_STARTED:
+            return None
+        launch = prepare(submission, enclosure, image, lock)
+        group = ""
+        if groups is not None and launch.container is None:
+            group = os.fspath(groups.make(submission.attempt, submission.resources.memory))
+        return start(submission, enclosure, launch, lock, group)
+    finally:
+        os.close(lock)
+
+
+def prepare(submission: Submission, enclosure: Enclosure, image: str, lock: int) -> Launch:
+    """Make the directories, put the files in place, write the logs for people; return what is to be run.
+
+    ``lock`` is the descriptor that `jobdir.claim` gave. What an earlier call had begun before its process died is
+    thrown away: nothing has run in it. Raises `CannotStartError` and OSError.
+    """
+    directory = submission.directory
     # Written before anything else, so that whatever is found without a record was put there by the caller.
-    jobdir.write_record(
-        directory,
+    begun = jobdir.write_record(
+        lock,
         Record(
             attempt=submission.attempt,
             cores=submission.resources.cores,
@@ -35,7 +59,7 @@ def prepare(submission: Submission, enclosure: Enclosure, image: str) -> Launch:
             stderr=submission.stderr,
         ),
     )
-    _make_directories(directory, begun=begun)
+    _make_directories(submission, begun=begun)
     binds = Placer(submission, enclosure.encloses).place()
     jobdir.write_text(directory / jobdir.COMMAND_LOG, shlex.join(submission.command) + "\n")
     jobdir.write_text(directory / jobdir.JOB, json.dumps(dict(submission.job), default=str, indent=1) + "\n")
@@ -60,9 +84,11 @@ def start(submission: Submission, enclosure: Enclosure, launch: Launch, lock: in
         )
 
 
-def _make_directories(directory: Path, *, begun: bool) -> None:
+def _make_directories(submission: Submission, *, begun: bool) -> None:
+    directory = submission.directory
     for name in _OWN if begun else ():
         if (directory / name).exists():
             shutil.rmtree(directory / name)
-    for name in (jobdir.WORK, jobdir.TEMPORARY, jobdir.INPUTS):
+    staged = (jobdir.INPUTS,) if submission.mounts or submission.literals else ()
+    for name in (jobdir.WORK, jobdir.TEMPORARY, *staged):
         (directory / name).mkdir(exist_ok=True)

@@ -16,6 +16,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from araneus.executors.spawning import spawn_session
+
 MARK = "ARANEUS_ATTEMPT"
 _PROC = Path("/proc")
 _LOCK_DESCRIPTOR = 9
@@ -102,21 +104,8 @@ def spawn(
     script = _WRAPPER if container is None else _CONTAINER_WRAPPER
     between = (group,) if container is None else (container.program, container.name)
     arguments = ["sh", "-c", script, "araneus-job", os.fspath(directory), *between, *command]
-    actions = [
-        (os.POSIX_SPAWN_DUP2, streams.stdin, 0),
-        (os.POSIX_SPAWN_DUP2, streams.stdout, 1),
-        (os.POSIX_SPAWN_DUP2, streams.stderr, 2),
-        (os.POSIX_SPAWN_DUP2, lock, _LOCK_DESCRIPTOR),
-    ]
-    return os.posix_spawn(
-        "/bin/sh",
-        arguments,
-        dict(environment),
-        file_actions=actions,
-        setsid=True,
-        setsigdef=_DEFAULT_SIGNALS,
-        setsigmask=(),
-    )
+    descriptors = {0: streams.stdin, 1: streams.stdout, 2: streams.stderr, _LOCK_DESCRIPTOR: lock}
+    return spawn_session("/bin/sh", arguments, environment, descriptors, _DEFAULT_SIGNALS)
 
 
 def keep_descriptors() -> None:

@@ -66,7 +66,7 @@ class Options:
     lanes: int = 4
     poll: float = 2.0
     max_tasks: int = 100
-    window: int = 16
+    window: int = 64
     patience: float = 60.0
     lazy_write: float = 0.1
     max_troubles: int = 6

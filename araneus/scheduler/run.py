@@ -50,6 +50,8 @@ LOG_NAMES = (jobdir.COMMAND_LOG, jobdir.STDERR, jobdir.STDOUT, jobdir.JOB, OUTPU
 """The files of a job directory that users can read."""
 MAX_ATTEMPTS = 3
 MAX_COMMAND_LINE = 100_000
+FIRST = 8
+"""How many jobs are prepared at once when none is waiting for room."""
 SLICE = 0.2
 """Seconds after which a turn hands in what it has, so that other tasks get their turn."""
 
@@ -66,7 +68,7 @@ class Means:
     jobs: Path
     executor: str
     clock: Callable[[], datetime]
-    window: int = 16
+    window: int = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +206,10 @@ class Run:
     def _go_on(self, turn: _Turn, waiting: int) -> Facts:
         assert self._execution is not None
         deadline = time.monotonic() + SLICE
+        # When nothing waits for room there may be room: the first jobs do not wait for the others.
+        window = self._means.window if waiting else min(FIRST, self._means.window)
         while self._backlog and self._execution.status is ExecutionStatus.RUNNING:
-            if waiting + len(turn.prepared) >= self._means.window:
+            if waiting + len(turn.prepared) >= window:
                 return self._facts(turn)
             if time.monotonic() > deadline:
                 return self._facts(turn, more=True)

@@ -39,7 +39,9 @@ SERVER = """
     for number in range(count):
         executor.submit(submission(jobs / f"n{number}", "sh", "-c", line, resources=Resources(cores=1, memory=1),
                                    time_limit=limit or None))
-    print("submitted", flush=True)
+    while not all((jobs / f"n{number}" / "pid").exists() for number in range(count)):
+        time.sleep(0.01)
+    print("started", flush=True)
     time.sleep(300)
 """
 
@@ -73,7 +75,7 @@ def starts(jobs: Path, name: str) -> int:
 @pytest.mark.parametrize("enclosure", ["none", "bubblewrap"])
 def test_running_attempts_outlive_the_server(opened: Callable[..., LocalExecutor], jobs: Path, enclosure: str) -> None:
     server = Server(jobs, "sleep 1.5; echo done; exit 7", 3, enclosure=enclosure)
-    server.expect("submitted")
+    server.expect("started")
     server.kill()
     executor = opened(Containers.detect(enclosure))
     directories = {f"n{number}": jobs / f"n{number}" for number in range(3)}
@@ -101,7 +103,7 @@ def test_whatever_the_instant_of_the_kill_each_attempt_runs_once(host: LocalExec
 
 def test_a_time_limit_holds_across_a_crash(host: LocalExecutor, jobs: Path) -> None:
     server = Server(jobs, "sleep 60", 1, limit=0.7)
-    server.expect("submitted")
+    server.expect("started")
     server.kill()
     assert host.recover({"n0": jobs / "n0"}) == {"n0": Found.RUNNING}
     assert wait(host, ["n0"], 5)["n0"].outcome.reason is Reason.TIME_LIMIT
@@ -118,7 +120,7 @@ def test_a_killed_wrapper_is_lost_and_its_children_are_ended(host: LocalExecutor
 
 def test_a_wrapper_killed_while_the_server_was_away_is_lost(opened: Callable[..., LocalExecutor], jobs: Path) -> None:
     server = Server(jobs, "sleep 63", 1)
-    server.expect("submitted")
+    server.expect("started")
     pid = until(lambda: jobdir.examine(jobs / "n0").pid)
     until(lambda: len(alive("n0", jobs)) >= 2)
     server.kill()
@@ -200,7 +202,10 @@ def test_what_an_unfinished_submission_left_is_thrown_away(host: LocalExecutor, 
     for name in ("work", "tmp", "inputs"):
         (directory / name).mkdir(parents=True)
     (directory / "work" / "half").write_text("written by a submission that was killed")
-    jobdir.write_record(directory, jobdir.Record(attempt="a"))
+    lock = jobdir.claim(directory)
+    assert lock is not None
+    assert not jobdir.write_record(lock, jobdir.Record(attempt="a"))
+    os.close(lock)
     host.submit(submission(directory, "ls", resources=SMALL))
     assert wait(host, ["a"])["a"].outcome.exit_code == 0
     assert (directory / "job.out.log").read_text() == ""
