@@ -1,9 +1,12 @@
 """Tools and apps that mean harm, or do it by accident, in a whole server: each ends with a sentence, others go on."""
 
+import hashlib
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.live import Server
@@ -48,6 +51,7 @@ def test_directories_may_be_deep_but_not_endless(owner: Visitor, project: str) -
     assert "deep" in failure(owner, project, "deeper", nested(1000))
 
 
+@pytest.mark.slow
 def test_deep_folders_as_inputs(owner: Visitor, project: str) -> None:
     top = folder = owner.folder("top", owner.root(project))
     for _ in range(1000):
@@ -62,3 +66,53 @@ def test_a_file_larger_than_the_disk_is_not_read(owner: Visitor, project: str) -
     message = failure(owner, project, "sparse", tool)
     assert "space" in message
     assert time.monotonic() - began < 20
+
+
+def test_nothing_of_the_machine_comes_out(owner: Visitor, project: str) -> None:
+    credentials = owner.server.data / "credentials"
+    script = (
+        f"ln -s {credentials} link; mkdir d; ln -s / d/root; mkfifo pipe; ln -s {credentials} cwl.output.json; true"
+    )
+    for number, glob in enumerate(["link", "d", "pipe", "../../*", str(credentials), "d/root/etc/passwd"]):
+        tool = shell(script.replace(" cwl.output.json", " json"), outputs={"o": globbed(glob, ["File", "Directory"])})
+        failure(owner, project, f"escape{number}", tool)
+    failure(owner, project, "json", shell(script, outputs={"o": "Any"}))
+    for number, key in enumerate(("path", "location")):
+        told = f'echo \'{{"o": {{"class": "File", "{key}": "{credentials}"}}}}\' > cwl.output.json'
+        failure(owner, project, f"told{number}", shell(told, outputs={"o": "Any"}))
+    digest = hashlib.sha256(b"secret").hexdigest()
+    owner.file(owner.root(project), "secret.txt", b"secret")
+    for number, location in enumerate((credentials.as_uri(), f"blob:{digest}", f"blob:../../../{credentials}")):
+        value = json.dumps({"class": "File", "location": location, "basename": "x"})
+        tool = {
+            "class": "ExpressionTool", "cwlVersion": "v1.2", "requirements": {"InlineJavascriptRequirement": {}},
+            "inputs": {}, "outputs": {"o": "File"}, "expression": f"${{ return {{o: {value}}}; }}",
+        }  # fmt: skip
+        assert "none of its inputs" in failure(owner, project, f"claims{number}", tool)
+    for number, name in enumerate(("../up", "/etc/x", "a/../../x")):
+        requirement = {"InitialWorkDirRequirement": {"listing": [{"entryname": name, "entry": "x"}]}}
+        failure(owner, project, f"places{number}", shell("true", requirements=requirement))
+
+
+def test_what_a_tool_leaves_running_ends_with_it(owner: Visitor, project: str) -> None:
+    script = "setsid sleep 977 >/dev/null 2>&1 & nohup sleep 977 >/dev/null 2>&1 & echo done"
+    owner.completed(owner.run(owner.app(project, "daemon", shell(script)), {}))
+    deadline = time.monotonic() + 10
+    while left := [one.pid for one in psutil.process_iter(["cmdline"]) if "977" in (one.info["cmdline"] or ())]:
+        assert time.monotonic() < deadline, left
+
+
+def test_results_without_measure(owner: Visitor, project: str) -> None:
+    expressions = {
+        "text": ("string", "Array(64 * 1024 * 1024).join('x')"),
+        "list": ("Any", "(function () {var a = []; for (;;) a.push({a: 1}); })()"),
+    }
+    for name, (kind, code) in expressions.items():
+        tool = {
+            "class": "ExpressionTool", "cwlVersion": "v1.2", "requirements": {"InlineJavascriptRequirement": {}},
+            "inputs": {}, "outputs": {"o": kind}, "expression": f"${{ return {{o: {code}}}; }}",
+        }  # fmt: skip
+        assert "expression" in failure(owner, project, f"large-{name}", tool)
+    message = failure(owner, project, "loud", shell("yes error | head -c 100000000 >&2; exit 3"))
+    assert message.startswith("Job loud failed with exit code 3: ")
+    assert len(message) < 5000
