@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from araneus.cwl.load import load_document
-
 from araneus.cwl.process import Process
 from araneus.engine.execution import Execution
 from araneus.model.job import Outcome, Reason
