@@ -19,7 +19,7 @@ from araneus.store import files
 from araneus.store.database import Database
 from tests.scheduler.house import PROJECT, now
 
-GRACE = 0.6
+GRACE = 1.5
 PAUSE = 0.05
 CONTENTS = [b"contended", b"also contended", b""]
 

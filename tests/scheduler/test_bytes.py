@@ -64,7 +64,7 @@ def test_bytes_and_rows_under_contention_and_crashes(any_house: House) -> None:
     running = [start(house, seed) for seed in range(3)]
     try:
         for seed in range(10, 14):
-            until = time.monotonic() + 0.8 + chance.random() * 0.4
+            until = time.monotonic() + 1.6 + chance.random() * 0.4
             while time.monotonic() < until:
                 sweeper.sweep()
                 assert missing(house) == set()
