@@ -71,7 +71,8 @@ def start(submission: Submission, enclosure: Enclosure, launch: Launch, lock: in
 
     Raises `CannotStartError`, OSError and ValueError.
     """
-    environment = {**launch.environment, processes.MARK: submission.attempt}
+    mark = processes.mark(submission.attempt, os.fspath(submission.directory))
+    environment = {**launch.environment, processes.MARK: mark}
     with opened(submission, enclosed=enclosure.encloses) as streams:
         return processes.spawn(
             submission.directory,

@@ -3,7 +3,8 @@
 Linux offers no name for "everything this tool has started": a tool may leave its process group, its session and its
 parent. What cannot be shed without effort is the environment it was started with, and the directory it works in, so
 `belonging` takes as evidence: the session and group of the wrapper, descent from a process that belongs, the mark
-``ARANEUS_ATTEMPT=<attempt>`` in the environment, and a working directory or standard stream inside the job directory.
+``ARANEUS_ATTEMPT=<attempt>@<job directory>`` in the environment, and a working directory or standard stream inside the
+job directory.
 An enclosed tool (bubblewrap, container) has a process namespace of its own, which ends with its first process; there
 this search only makes sure. Where there is no /proc, only the process group is known.
 """
@@ -19,6 +20,7 @@ from pathlib import Path
 from araneus.executors.spawning import spawn_session
 
 MARK = "ARANEUS_ATTEMPT"
+"""The variable that marks the processes of an attempt; its value is `mark`."""
 _PROC = Path("/proc")
 _LOCK_DESCRIPTOR = 9
 
@@ -170,6 +172,11 @@ class _Process:
     started: int
 
 
+def mark(attempt: str, directory: str) -> str:
+    """What tells an attempt's processes from all others of this machine, whoever named them."""
+    return f"{attempt}@{directory}"
+
+
 def belonging(suspects: Iterable[Suspect]) -> dict[str, dict[int, int]]:
     """The living processes of each attempt: process id to start time (ticks since boot). One pass over /proc."""
     table = _table()
@@ -241,7 +248,7 @@ def _owner(process: _Process, suspects: Sequence[Suspect]) -> str | None:
     if environment is None:
         return None
     for suspect in suspects:
-        if f"{MARK}={suspect.attempt}".encode() in environment:
+        if f"{MARK}={mark(suspect.attempt, suspect.directory)}".encode() in environment:
             return suspect.attempt
     places = list(_places(process.pid))
     for suspect in suspects:

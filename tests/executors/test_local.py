@@ -59,7 +59,7 @@ def test_the_environment_is_explicit(host: LocalExecutor, jobs: Path, monkeypatc
         "X": "1 'two'\n3",
         "a.b": "odd",
         "IFS": ",",
-        "ARANEUS_ATTEMPT": "a",
+        "ARANEUS_ATTEMPT": f"a@{jobs / 'a'}",
     }
 
 
@@ -72,7 +72,7 @@ def test_an_impossible_variable_is_refused(host: LocalExecutor, jobs: Path, name
 
 def test_the_mark_cannot_be_changed_by_a_document(host: LocalExecutor, jobs: Path) -> None:
     run(host, jobs / "a", "sh", "-c", "echo $ARANEUS_ATTEMPT", environment={"ARANEUS_ATTEMPT": "other"})
-    assert out(jobs / "a") == "a\n"
+    assert out(jobs / "a") == f"a@{jobs / 'a'}\n"
 
 
 def test_no_descriptor_of_the_server_leaks(host: LocalExecutor, jobs: Path) -> None:
