@@ -13,6 +13,7 @@ from araneus.model.job import Attempt, Job, Resources
 from araneus.model.task import Task
 
 PROVIDER: Final = "araneus"
+STREAMS: Final = {"stdout": "job.out.log", "stderr": "job.err.log"}
 _MEBIBYTES_PER_GB: Final = 1024
 
 
@@ -53,7 +54,7 @@ def _show_job(job: Job, attempts: list[Attempt], log_href: Callable[[str], str])
         "command_line": job.command_line,
         "retried": len(attempts) > 1,
         "instance": _instance(last.executor, last.resources) if last else None,
-        "logs": {name: log_href(identity) for name, identity in logs.items()},
+        "logs": {name: log_href(identity) for name, identity in _named(logs).items()},
     }
     return _known(shown)
 
@@ -67,3 +68,9 @@ def _instance(executor: str, resources: Resources) -> dict[str, Any]:
 def _known(shown: dict[str, Any]) -> dict[str, Any]:
     """Without what is not known yet: clients take an absent time for one that has not come."""
     return {name: value for name, value in shown.items() if value is not None}
+
+
+def _named(logs: Mapping[str, str]) -> dict[str, str]:
+    """The logs by file name, and the two streams also under the names that the documentation's example has."""
+    streams = {alias: logs[name] for alias, name in STREAMS.items() if name in logs}
+    return {**logs, **streams}

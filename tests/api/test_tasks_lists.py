@@ -167,7 +167,8 @@ def test_execution_details_show_the_last_attempt_with_its_logs(lab: Lab) -> None
     assert {key: shown[key] for key in ("name", "status", "command_line", "retried")} == {
         "name": "head_1_s", "status": "RUNNING", "command_line": "head a.txt", "retried": True,
     }  # fmt: skip
-    assert shown["logs"] == {"job.err.log": f"{lab.server.url}/v2/files/{logs[1]}/download_info"}
+    href = f"{lab.server.url}/v2/files/{logs[1]}/download_info"
+    assert shown["logs"] == {"job.err.log": href, "stderr": href}
     assert shown["instance"]["disk"] == {"size": 3, "unit": "GB", "type": "local"}
     assert TIME.fullmatch(shown["start_time"])
     assert "end_time" not in shown
