@@ -64,9 +64,12 @@ echo "$code" >"$job/exit_code"
 exit "$code"
 """
 
-# Python ignores these; a tool must start with the default.
+# Python, the halves of a server and those who start it in the background ignore some of these; a tool must start with
+# the default.
 _DEFAULT_SIGNALS = tuple(
-    number for name in ("SIGPIPE", "SIGXFSZ", "SIGINT") if (number := getattr(signal, name, None)) is not None
+    number
+    for name in ("SIGHUP", "SIGINT", "SIGPIPE", "SIGQUIT", "SIGTERM", "SIGXFSZ")
+    if (number := getattr(signal, name, None)) is not None
 )
 
 

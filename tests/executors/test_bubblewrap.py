@@ -221,6 +221,9 @@ def test_a_command_that_the_sandbox_does_not_show(
 def test_daemons_end_with_the_tool(sandbox: LocalExecutor, jobs: Path) -> None:
     script = "(env -i setsid sleep 81 </dev/null >/dev/null 2>&1 &); sleep 0.1; exit 3"
     assert run(sandbox, jobs / "a", "sh", "-c", script).outcome.exit_code == 3
+    deadline = time.monotonic() + 2.0
+    while _sleepers(jobs / "a") and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert _sleepers(jobs / "a") == []
 
 
