@@ -119,10 +119,10 @@ def test_inputs_are_plain_read_only_files_at_their_targets(sandbox: LocalExecuto
 def test_files_in_the_working_directory(sandbox: LocalExecutor, jobs: Path, blob: Path) -> None:
     directory = jobs / "a"
     mounts = (
-        Mount(source=blob, target=f"{directory}/work/linked"),
-        Mount(source=blob, target=f"{directory}/work/mine", writable=True),
+        Mount(source=blob, target=str(directory / "work/linked")),
+        Mount(source=blob, target=str(directory / "work/mine"), writable=True),
     )
-    literal = Literal(target=f"{directory}/work/go", content=b"#!/bin/sh\ncat linked mine\n", executable=True)
+    literal = Literal(target=str(directory / "work/go"), content=b"#!/bin/sh\ncat linked mine\n", executable=True)
     script = "./go; echo more >>mine; echo more >>linked"
     report = run(sandbox, directory, "sh", "-c", script, mounts=mounts, literals=(literal,))
     assert report.outcome.exit_code == 2
@@ -151,7 +151,7 @@ def test_many_inputs_cost_one_bind(sandbox: LocalExecutor, jobs: Path, blob: Pat
     mounts = (
         *(Mount(source=blob, target=f"{target}/{number}/x.txt") for number in range(300)),
         Mount(source=folder, target=f"{target}/300/folder"),
-        Mount(source=blob, target=f"{directory}/work/linked"),
+        Mount(source=blob, target=str(directory / "work/linked")),
     )
     literals = (
         Literal(target=f"{target}/301/list", content=b"l\n"),

@@ -136,7 +136,7 @@ def test_a_tool_in_its_image(docker: LocalExecutor, jobs: Path, tmp_path: Path, 
     blob = tmp_path / 'blob, with "odd" name'
     blob.write_text("content\n")
     target = f"{directory}/inputs/1/my file: 1,2.txt"
-    linked = f"{directory}/work/linked"
+    linked = str(directory / "work/linked")
     script = (
         f"pwd; id -u; echo $HOME $TMPDIR $X; cat '{target}' linked; ls {directory}; ls -d {tmp_path}/secret;"
         f" echo x >'{target}'; touch made $TMPDIR/scratch; cat; exit 9"
@@ -149,8 +149,8 @@ def test_a_tool_in_its_image(docker: LocalExecutor, jobs: Path, tmp_path: Path, 
         image=IMAGE,
         environment={"X": "a 'b'\nc"},
         mounts=(Mount(source=blob, target=target), Mount(source=blob, target=linked)),
-        literals=(Literal(target=f"{directory}/work/stdin", content=b"in\n"),),
-        stdin=f"{directory}/work/stdin",
+        literals=(Literal(target=str(directory / "work/stdin"), content=b"in\n"),),
+        stdin=str(directory / "work/stdin"),
         stdout="out.txt",
     )
     work = directory / "work"
