@@ -10,8 +10,8 @@ and ``{"code", "variables"}`` where code is the body of a function. An answer is
 ``value`` (left out for undefined) or ``error``. The first byte of all is ``+``: the worker is ready.
 """
 
-import contextlib
 import importlib
+import importlib.util
 import json
 import os
 import resource
@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 MEBIBYTE = 2**20
+PIECE = 2**16
+HEADER = 8
 STACK = 2 * MEBIBYTE
 WARM_LIMIT = 0.02
 """Seconds: libraries that take longer than this to load are loaded only when they are asked for."""
@@ -43,6 +45,10 @@ HARNESS = (
   const {parse, stringify} = JSON, Body = Function, finite = Number.isFinite, root = globalThis, text = String;
   const {defineProperty, keys} = Object, promised = Object.prototype.isPrototypeOf.bind(Promise.prototype);
   const Fault = Error, plain = {writable: true, enumerable: true, configurable: true};
+  const define = (name, value) => {
+    // A library's own ``var self`` cannot be defined anew, but it can be set.
+    try { defineProperty(root, name, {__proto__: null, ...plain, value}); } catch (fixed) { root[name] = value; }
+  };
   const strict = (key, value) => {
     if (typeof value === "number" && !finite(value)) { throw new Fault(`the result holds ${value}, which is no JSON`); }
     return value;
@@ -50,7 +56,8 @@ HARNESS = (
   return (request) => {
     try {
       const {code, variables} = parse(request);
-      for (const name of keys(variables)) { defineProperty(root, name, {__proto__: plain, value: variables[name]}); }
+      const names = keys(variables);
+      for (let n = 0; n < names.length; n++) { define(names[n], variables[names[n]]); }
       const value = new Body(code)();
       if (promised(value)) { throw new Fault("the result is a Promise; an expression must return its value at once"); }
       return stringify({__proto__: null, value}, strict);
@@ -157,28 +164,30 @@ def _engine_message(error: Exception) -> str:
     return f"{message} ({place})" if place and message.startswith("SyntaxError") else message
 
 
-def confine(memory: int) -> None:
-    """Give up what an evaluation never needs: files, processes, core dumps and unbounded memory."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
-    with contextlib.suppress(FileNotFoundError):
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        ceiling = pages * resource.getpagesize() + 4 * memory
-        resource.setrlimit(resource.RLIMIT_AS, (ceiling, ceiling))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+def confinement() -> Any:
+    """The module beside this file; this process, isolated, has no import path to it."""
+    path = Path(__file__).with_name("javascript_confinement.py")
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
 
 
-def read_exactly(descriptor: int, count: int) -> bytes:
-    """This many bytes, or fewer when the other side is gone."""
-    pieces = []
-    while count:
-        piece = os.read(descriptor, min(count, MEBIBYTE))
+def read_request(descriptor: int) -> tuple[bytes, bytes] | None:
+    """Library and body of the next request, or None when the other side is gone."""
+    received = bytearray()
+    wanted = HEADER
+    while len(received) < wanted:
+        piece = os.read(descriptor, PIECE)
         if not piece:
-            break
-        pieces.append(piece)
-        count -= len(piece)
-    return b"".join(pieces)
+            return None
+        received += piece
+        if wanted == HEADER and len(received) >= HEADER:
+            wanted += int.from_bytes(received[:4], "big") + int.from_bytes(received[4:8], "big")
+    end = HEADER + int.from_bytes(received[:4], "big")
+    return bytes(received[HEADER:end]), bytes(received[end:])
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -194,25 +203,24 @@ def serve(machine: Machine) -> None:
         machine.tidy()
         while not select.select([0], [], [], 0)[0] and machine.warm_up():
             pass
-        header = read_exactly(0, 8)
-        sizes = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:], "big")
-        library, request = read_exactly(0, sizes[0]), read_exactly(0, sizes[1])
-        if len(header) < 8 or (len(library), len(request)) != sizes:
+        request = read_request(0)
+        if request is None:
             return
-        answer = machine.answer(library, request)
+        answer = machine.answer(*request)
+        del request
         write_all(1, len(answer).to_bytes(4, "big") + answer)
 
 
 def main(arguments: list[str]) -> None:
-    """``library_directory time_limit memory answer_limit``: seconds, MiB, bytes."""
+    """``engine_directory time_limit memory answer_limit``: seconds, MiB, bytes."""
     directory, time_limit, memory, answer_limit = arguments
     sys.path.append(directory)
-    context = importlib.import_module("quickjs").Context
+    context = importlib.import_module("_quickjs").Context
     machine = Machine(
         context, time_limit=float(time_limit), memory=int(memory) * MEBIBYTE, answer_limit=int(answer_limit)
     )
     machine.warm_up()
-    confine(int(memory) * MEBIBYTE)
+    confinement().confine(4 * int(memory) * MEBIBYTE)
     write_all(1, b"+")
     serve(machine)
 
