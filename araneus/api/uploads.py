@@ -177,7 +177,7 @@ def complete_upload(call: Call, services: Services) -> Answer:
 
 def _take_in(call: Call, services: Services, whole: Path) -> tuple[File, str | None]:
     """Bytes into storage, row into the database; also the location that lost its last row by being replaced."""
-    blob = services.storage.adopt(whole)
+    (blob,) = services.storage.adopt(whole)
     try:
         with services.database.write() as conn:
             return _insert(conn, call, services, blob, whole)
@@ -205,7 +205,7 @@ def _kept(services: Services, blob: Blob, whole: Path) -> Blob:
     try:
         services.storage.size(blob.location)
     except FileNotFoundError:
-        return services.storage.adopt(whole)
+        (blob,) = services.storage.adopt(whole)
     return blob
 
 

@@ -8,7 +8,7 @@ Source: execution semantics of the platform, "Outputs".
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from araneus.model.errors import Refusal
 from araneus.model.file import File, Location, check_metadata
 from araneus.model.ids import new_file_id
 from araneus.model.task import Task
-from araneus.model.values import FileValue, Value, file_values, is_file_value, map_file_values
+from araneus.model.values import FileValue, Value, is_file_value, map_file_values
 from araneus.scheduler.facts import Completed, NewNode
 from araneus.scheduler.names import safe_file_name, safe_folder_name
 from araneus.scheduler.staging import file_path
@@ -32,15 +32,27 @@ MAX_DEPTH = 100
 MAX_NODES = 200_000
 """How many files and folders one task may leave."""
 _THREADS = 8
-"""How many files are taken in side by side: each is synced to the disk, and a disk syncs eight as fast as one."""
+"""How many literals are written side by side: each is synced to the disk, and a disk syncs eight as fast as one."""
 _LADDER = 20
 _AT_ONCE = 32
 _AHEAD = 200
 
 
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """A node (its position) and the value that shows it: both are told the size when the bytes have been taken in."""
+
+    node: int
+    shown: FileValue
+
+
 @dataclass(slots=True)
 class Planner:
-    """Turns the outputs of one execution into a `Completed`. Used once, in a lane."""
+    """Turns the outputs of one execution into a `Completed`. Used once, in a lane.
+
+    First every value is looked through, which may refuse it; then the bytes of all files are taken in together: each
+    needs the disk several times, and together they wait for it once.
+    """
 
     storage: Storage
     locate: Locate
@@ -49,7 +61,8 @@ class Planner:
     now: datetime
     _nodes: list[NewNode] = field(default_factory=list)
     _placed: dict[tuple[str, str, tuple[str, ...]], FileValue] = field(default_factory=dict)
-    _blobs: dict[str, Blob] = field(default_factory=dict)
+    _made: dict[Path, list["_Use"]] = field(default_factory=dict)
+    _literal: dict[str, list["_Use"]] = field(default_factory=dict)
     _target: tuple[str, ...] = ()
 
     def plan(self, outputs: Mapping[str, Value]) -> Completed:
@@ -58,10 +71,10 @@ class Planner:
         Raises `CWLError` when a value points at bytes that are not the task's, and `Refusal` STORAGE_FULL.
         """
         shown: dict[str, Value] = {}
-        self._take_in(_files_in(list(outputs.values())))
         for port, value in outputs.items():
             self._target = self.targets(port)
             shown[port] = map_file_values(value, self._top)
+        self._take_in()
         return Completed(outputs=shown, nodes=tuple(self._nodes), planned_on=self.now)
 
     def _top(self, value: FileValue) -> FileValue:
@@ -78,18 +91,16 @@ class Planner:
         )
         if "contents" not in value and key in self._placed:
             return self._placed[key]
-        blob = self._bytes(value)
         node = NewNode(
             id=new_file_id(self.now.timestamp()),
             name=safe_file_name(_basename(value)),
             parent=parent,
             target=() if parent else self._target,
-            location=blob.location,
-            size=blob.size,
             metadata=_metadata(value),
         )
-        self._add(node)
         shown = _shown(node.id, node.name, node.size, node.metadata)
+        self._add(node)
+        self._use_bytes(value, _Use(len(self._nodes) - 1, shown))
         self._placed[key] = shown
         secondary = [self._beside(item, parent) for item in value.get("secondaryFiles") or ()]
         if secondary:
@@ -107,29 +118,39 @@ class Planner:
                 return {**shown, "secondaryFiles": secondary} if secondary else shown
         return None
 
-    def _bytes(self, value: FileValue) -> Blob:
+    def _use_bytes(self, value: FileValue, use: "_Use") -> None:
+        """Note whose bytes a node is to have. Raises `CWLError` when the task may not use them."""
         location = value.get("location") or value.get("path")
         if location is None and isinstance(value.get("contents"), str):
-            writer = self.storage.writer()
-            writer.write(value["contents"].encode("utf-8", "surrogatepass"))
-            return writer.commit()
+            self._literal.setdefault(value["contents"], []).append(use)
+            return
         if not isinstance(location, str):
             raise OutputError(Problem("", f"output file {value.get('basename')!r} has neither location nor contents"))
-        if location in self._blobs:
-            return self._blobs[location]
         path = self.locate(location)
         if file_path(location) is None:
-            return Blob(location, self.storage.size(location))
-        return self.storage.adopt(path)
+            self._give(use, Blob(location, self.storage.size(location)))
+        else:
+            self._made.setdefault(path, []).append(use)
 
-    def _take_in(self, values: Iterable[FileValue]) -> None:
-        """Take the bytes of many files into storage before `_bytes` asks for them one after the other."""
-        places = {str(value.get("location") or value.get("path")) for value in values} - self.inputs.keys()
-        made = sorted(place for place in places - self._blobs.keys() if file_path(place) is not None)
-        if len(made) > 1:
-            with ThreadPoolExecutor(_THREADS, thread_name_prefix="publish") as pool:
-                taken = pool.map(lambda place: self.storage.adopt(self.locate(place)), made)
-                self._blobs.update(zip(made, taken, strict=True))
+    def _take_in(self) -> None:
+        """Take all bytes into storage and tell the nodes that use them."""
+        self._tell(self._made.values(), self.storage.adopt(*self._made))
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="publish") as pool:
+            self._tell(self._literal.values(), pool.map(self._write, self._literal))
+
+    def _write(self, contents: str) -> Blob:
+        writer = self.storage.writer()
+        writer.write(contents.encode("utf-8", "surrogatepass"))
+        return writer.commit()
+
+    def _tell(self, uses: Iterable[list["_Use"]], blobs: Iterable[Blob]) -> None:
+        for users, blob in zip(uses, blobs, strict=True):
+            for use in users:
+                self._give(use, blob)
+
+    def _give(self, use: "_Use", blob: Blob) -> None:
+        self._nodes[use.node] = replace(self._nodes[use.node], location=blob.location, size=blob.size)
+        use.shown["size"] = blob.size
 
     def _folder(self, value: FileValue, parent: str | None, depth: int) -> FileValue:
         if depth == 0:
@@ -142,9 +163,7 @@ class Planner:
             target=() if parent else self._target,
         )
         self._add(node)
-        items = list(self._listing(value))
-        self._take_in(item for item in items if item["class"] == "File")
-        for item in items:
+        for item in self._listing(value):
             self._beside(item, node.id, depth - 1)
         return {"class": "Directory", "path": node.id, "name": node.name, "basename": node.name}
 
@@ -162,14 +181,6 @@ class Planner:
         if len(self._nodes) >= MAX_NODES:
             raise OutputError(Problem("", f"the outputs are more than {MAX_NODES} files and folders"))
         self._nodes.append(node)
-
-
-def _files_in(value: Value) -> Iterator[FileValue]:
-    """The files in a value, with their secondary files; what lies in directories is left out."""
-    for found in file_values(value):
-        if found["class"] == "File":
-            yield found
-            yield from _files_in(list(found.get("secondaryFiles") or ()))
 
 
 def _entries(real: Path) -> Iterator[FileValue]:

@@ -43,9 +43,10 @@ class Storage(Protocol):
         """A new writer."""
         ...
 
-    def adopt(self, path: Path) -> Blob:
-        """Take a finished file in, without copying its bytes where the file system allows (the file stays readable
-        under its old path). A symbolic link is refused with ValueError."""
+    def adopt(self, *paths: Path) -> list[Blob]:
+        """Take finished files in, without copying their bytes where the file system allows (they stay readable under
+        their old paths); the blobs in the order of the paths. A symbolic link is refused with ValueError; then, and
+        after any other error, some of the others may have been taken in."""
         ...
 
     def read(self, location: Location, start: int = 0, length: int | None = None) -> Iterator[bytes]:

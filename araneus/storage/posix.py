@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Final
@@ -22,9 +22,11 @@ from typing import Final
 from araneus.model.errors import Fault, Refusal
 from araneus.model.file import Location
 from araneus.storage.base import Blob
-from araneus.storage.shelves import GRACE, Shelves
+from araneus.storage.shelves import GRACE, Shelves, side_by_side
 
 PIECE: Final = 1024 * 1024
+_TOGETHER: Final = 128
+"""How many files are taken in at once: each holds a descriptor, and a process may have no more than a thousand."""
 _FICLONE: Final = 0x40049409
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -50,24 +52,40 @@ class PosixStorage:
         """See the protocol. Raises `Refusal` STORAGE_FULL."""
         return PosixWriter(self._incoming, self._shelves)
 
-    def adopt(self, path: Path) -> Blob:
+    def adopt(self, *paths: Path) -> list[Blob]:
         """See the protocol. Linked or cloned on the same file system, copied from another one.
 
-        The file becomes read-only when it is linked: it and the blob are one from then on.
+        A file becomes read-only when it is linked: it and the blob are one from then on.
         """
+        blobs: list[Blob] = []
+        for first in range(0, len(paths), _TOGETHER):
+            blobs += self._adopt(paths[first : first + _TOGETHER])
+        return blobs
+
+    def _adopt(self, paths: Sequence[Path]) -> list[Blob]:
+        """Take files in together: all are synced before the first is given its place."""
+        with contextlib.ExitStack() as stack, _room():
+            taken = side_by_side(lambda path: self._take_in(path, stack), paths)
+            self._shelves.publish(*((name, blob.location.removeprefix("blob:")) for blob, name in taken if name))
+        return [blob for blob, _ in taken]
+
+    def _take_in(self, path: Path, stack: contextlib.ExitStack) -> tuple[Blob, Path | None]:
+        """The blob, and the name on its way in under which it waits for its place, synced; None when it has its place.
+        The stack takes what is to be done when it has been published, or not."""
         try:
             descriptor = os.open(path, _READ)
         except OSError as problem:
             if problem.errno == errno.ELOOP:
                 raise ValueError(f"{path} is a symbolic link: only a file itself can be taken in.") from problem
             raise
-        with open(descriptor, "rb") as source:  # noqa: PTH123 - an open descriptor
-            status = os.fstat(source.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise ValueError(f"{path} is not a regular file: only files can be taken in.")
-            with _room():
-                self._fit(status)
-                return self._linked(path, source.fileno(), status) or self._copied(source.fileno())
+        stack.callback(os.close, descriptor)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError(f"{path} is not a regular file: only files can be taken in.")
+        self._fit(status)
+        name = self._incoming / _temporary_name()
+        stack.callback(name.unlink, missing_ok=True)
+        return self._linked(path, name, descriptor, status) or (self._copied(descriptor), None)
 
     def read(self, location: Location, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """See the protocol. The location is looked up at once, not at the first piece."""
@@ -111,9 +129,10 @@ class PosixStorage:
         if status.st_size > room.f_frsize * room.f_blocks:
             raise OSError(errno.ENOSPC, "the file is larger than the whole storage")
 
-    def _linked(self, path: Path, descriptor: int, status: os.stat_result) -> Blob | None:
+    def _linked(
+        self, path: Path, name: Path, descriptor: int, status: os.stat_result
+    ) -> tuple[Blob, Path | None] | None:
         """The blob as a further name of the same file, or None where the file system cannot do that."""
-        name = self._incoming / _temporary_name()
         with contextlib.suppress(OSError):
             # Against being swept by a process that starts just now.
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -123,21 +142,18 @@ class PosixStorage:
             if problem.errno in _FULL:
                 raise
             return None
-        try:
-            linked = name.lstat()
-            # Another file may stand under the path by now; and a file that somebody holds under further names, or that
-            # belongs to somebody else, could be changed behind the blob's back.
-            if (linked.st_dev, linked.st_ino) != (status.st_dev, status.st_ino) or linked.st_nlink != 2:
-                return self._known(descriptor, status)
-            if linked.st_uid != os.geteuid():
-                return None
-            os.fchmod(descriptor, 0o444)
-            digest = _digest(descriptor)
-            os.fsync(descriptor)
-            self._shelves.publish(name, digest)
-            return Blob(f"blob:{digest}", os.fstat(descriptor).st_size)
-        finally:
-            name.unlink(missing_ok=True)
+        linked = name.lstat()
+        # Another file may stand under the path by now; and a file that somebody holds under further names, or that
+        # belongs to somebody else, could be changed behind the blob's back.
+        if (linked.st_dev, linked.st_ino) != (status.st_dev, status.st_ino) or linked.st_nlink != 2:
+            known = self._known(descriptor, status)
+            return (known, None) if known else None
+        if linked.st_uid != os.geteuid():
+            return None
+        os.fchmod(descriptor, 0o444)
+        digest = _digest(descriptor)
+        os.fsync(descriptor)
+        return Blob(f"blob:{digest}", os.fstat(descriptor).st_size), name
 
     def _known(self, descriptor: int, status: os.stat_result) -> Blob | None:
         """The blob, when this very file is one already (it was taken in before)."""
@@ -209,7 +225,7 @@ class PosixWriter:
         with _room(self.abandon):
             os.fchmod(descriptor, 0o444)
             os.fsync(descriptor)
-            self._shelves.publish(self._name, digest)
+            self._shelves.publish((self._name, digest))
         self.abandon()
         return Blob(f"blob:{digest}", self._size)
 

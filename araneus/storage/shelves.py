@@ -12,10 +12,11 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from araneus.model.file import Location
 
@@ -25,6 +26,9 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _SHELF: Final = re.compile(r"[0-9a-f]{2}")
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_ONLY: Final = 0o444
+_THREADS: Final = 8
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Shelves:
@@ -42,19 +46,21 @@ class Shelves:
         """Where the blob of this digest lies when it is there."""
         return self._blobs / digest[:2] / digest[2:4] / digest
 
-    def publish(self, name: Path, digest: str) -> None:
-        """Give a finished file its place, young from now on. A blob that was there is replaced by the same bytes, which
-        changes nothing for its readers. Durable when this returns."""
-        place = self.place(digest)
-        fresh = not place.parent.is_dir()
-        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    def publish(self, *finished: tuple[Path, str]) -> None:
+        """Give finished files, each with its digest, their places, young from now on. A blob that was there is replaced
+        by the same bytes, which changes nothing for its readers. Durable when this returns."""
+        shelves: set[Path] = set()
+        above: set[Path] = set()
         with self._locked(fcntl.LOCK_SH):
-            name.chmod(_READ_ONLY)
-            name.rename(place)
-        _sync_folder(place.parent)
-        if fresh:
-            _sync_folder(place.parent.parent)
-            _sync_folder(self._blobs)
+            for name, digest in finished:
+                place = self.place(digest)
+                if place.parent not in shelves and not place.parent.is_dir():
+                    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                    above |= {place.parent.parent, self._blobs}
+                shelves.add(place.parent)
+                name.chmod(_READ_ONLY)
+                name.rename(place)
+        side_by_side(_sync_folder, [*shelves, *above])
 
     def renew(self, descriptor: int, digest: str) -> bool:
         """Make a blob young again, when the open file is that blob; else nothing happens."""
@@ -121,6 +127,15 @@ def _names(folder: Path) -> list[str]:
         return os.listdir(folder)  # noqa: PTH208 - a path object for each of a million names costs seconds
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def side_by_side(act: Callable[[T], R], things: Sequence[T]) -> list[R]:
+    """The results of ``act`` for each thing, in order. What waits for the disk waits together: eight files are synced
+    in the time of one."""
+    if len(things) < 2:
+        return [act(thing) for thing in things]
+    with ThreadPoolExecutor(min(_THREADS, len(things)), thread_name_prefix="storage") as pool:
+        return list(pool.map(act, things))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -164,8 +164,11 @@ class MemoryStorage:
         """See the protocol."""
         return MemoryWriter(self._blobs)
 
-    def adopt(self, path: Path) -> Blob:
+    def adopt(self, *paths: Path) -> list[Blob]:
         """See the protocol."""
+        return [self._adopt(path) for path in paths]
+
+    def _adopt(self, path: Path) -> Blob:
         status = path.lstat()
         if stat.S_ISLNK(status.st_mode):
             raise ValueError(f"{path} is a symbolic link: only a file itself can be taken in.")

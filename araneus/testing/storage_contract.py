@@ -109,7 +109,7 @@ class StorageContract:
     def test_adopting_keeps_the_file_readable(self, storage: Storage, tmp_path: Path) -> None:
         file = tmp_path / "out put.txt"
         file.write_bytes(_LARGE)
-        blob = storage.adopt(file)
+        (blob,) = storage.adopt(file)
         assert blob == Blob(blob_location(_LARGE), len(_LARGE))
         assert file.read_bytes() == _LARGE
         assert content(storage, blob.location) == _LARGE
@@ -120,6 +120,23 @@ class StorageContract:
         assert storage.adopt(file) == storage.adopt(file)
         file.unlink()
         assert content(storage, blob_location(b"again")) == b"again"
+
+    def test_adopting_many_at_once(self, storage: Storage, tmp_path: Path) -> None:
+        contents = [f"{number % 200}".encode() for number in range(300)]
+        for number, content_ in enumerate(contents):
+            (tmp_path / f"f{number}").write_bytes(content_)
+        blobs = storage.adopt(*(tmp_path / f"f{number}" for number in range(300)))
+        assert blobs == [Blob(blob_location(content_), len(content_)) for content_ in contents]
+        assert [content(storage, blob.location) for blob in blobs] == contents
+        assert storage.adopt() == []
+
+    def test_one_that_cannot_be_adopted_among_many(self, storage: Storage, tmp_path: Path) -> None:
+        for number in range(20):
+            (tmp_path / f"f{number}").write_bytes(b"%d" % number)
+        with pytest.raises(FileNotFoundError):
+            storage.adopt(*(tmp_path / f"f{number}" for number in range(21)))
+        assert all((tmp_path / f"f{number}").read_bytes() == b"%d" % number for number in range(20))
+        assert len(storage.adopt(*(tmp_path / f"f{number}" for number in range(20)))) == 20
 
     def test_a_link_is_not_adopted(self, storage: Storage, tmp_path: Path) -> None:
         (tmp_path / "secret").write_bytes(b"secret")

@@ -50,7 +50,7 @@ class Contender:
         if self._chance.random() < 0.5:
             path = self._directory / f"output-{self._chance.getrandbits(64):x}"
             path.write_bytes(content)
-            blob = self._storage.adopt(path)
+            (blob,) = self._storage.adopt(path)
             path.unlink()
         else:
             writer = self._storage.writer()

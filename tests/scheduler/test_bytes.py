@@ -109,7 +109,7 @@ def commit(house: House, content: bytes) -> str:
 def test_taking_bytes_in_again_makes_them_young(house: House, tmp_path: Path, how: str) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"again")
-    location = house.storage.adopt(file).location if how == "adopted again" else commit(house, b"again")
+    location = house.storage.adopt(file)[0].location if how == "adopted again" else commit(house, b"again")
     before = house.storage.path(location).stat().st_ctime
     time.sleep(0.05)
     if how == "written":
@@ -127,7 +127,7 @@ def test_modification_times_stay_those_of_the_tool(house: House, tmp_path: Path)
     file = tmp_path / "index.bai"
     file.write_bytes(b"index")
     os.utime(file, (1000, 1000))
-    location = house.storage.adopt(file).location
+    location = house.storage.adopt(file)[0].location
     assert house.storage.path(location).stat().st_mtime == 1000
     assert not Shelves(house.directory / "blobs").is_old(location)
 

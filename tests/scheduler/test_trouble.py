@@ -22,10 +22,10 @@ class FailingStorage(PosixStorage):
 
     problem: Exception | None = None
 
-    def adopt(self, path: Path) -> Blob:
+    def adopt(self, *paths: Path) -> list[Blob]:
         if self.problem is not None:
             raise self.problem
-        return super().adopt(path)
+        return super().adopt(*paths)
 
 
 def failing(house: House, problem: Exception) -> FailingStorage:

@@ -52,7 +52,7 @@ def test_blobs_lie_under_their_hash_and_are_read_only(storage: PosixStorage, roo
 def test_adopting_copies_nothing_on_the_same_file_system(storage: PosixStorage, tmp_path: Path, root: Path) -> None:
     file = tmp_path / "big"
     file.write_bytes(b"b" * 100_000)
-    blob = storage.adopt(file)
+    (blob,) = storage.adopt(file)
     assert storage.path(blob.location).stat().st_ino == file.stat().st_ino
     assert incoming(root) == []
 
@@ -64,7 +64,7 @@ def test_adopting_from_another_file_system_copies(storage: PosixStorage) -> None
     file = shared / f"araneus-test-{os.getpid()}"
     file.write_bytes(b"far away")
     try:
-        blob = storage.adopt(file)
+        (blob,) = storage.adopt(file)
         assert file.read_bytes() == b"far away"
     finally:
         file.unlink()
@@ -75,7 +75,7 @@ def test_a_file_with_further_names_is_copied(storage: PosixStorage, tmp_path: Pa
     file, other = tmp_path / "file", tmp_path / "other"
     file.write_bytes(b"before")
     os.link(file, other)
-    blob = storage.adopt(file)
+    (blob,) = storage.adopt(file)
     other.write_bytes(b"after!")
     assert content(storage, blob.location) == b"before"
 
