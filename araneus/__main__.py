@@ -1,151 +1,240 @@
 """The command line: ``araneus up``, ``user``, ``token``, ``cwl``.
 
-Each command loads what it needs only when it runs, so that ``--help`` and ``cwl`` start fast.
+Each command loads what it needs only when it runs, and the line is read with the standard library alone: ``araneus
+cwl`` is often started for a tool that takes no time, and ``--help`` should be there at once
+(docs/adr/0009-the-command-line.md).
 """
 
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import Final
 
 from araneus import __version__
 
-_DATA = typer.Option("--data", help="Directory that holds everything the server knows.", show_default="araneus-data")
-Data = Annotated[Path, _DATA]
-DEFAULT_DATA = Path("araneus-data")
+_DESCRIPTION: Final = """\
+Araneus speaks the CAVATICA / Seven Bridges API v2 and runs CWL apps on your own machine.
 
-app = typer.Typer(
-    name="araneus",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="""Araneus speaks the CAVATICA / Seven Bridges API v2 and runs CWL apps on your own machine.
-
-    Start a server with `araneus up`, then point your scripts, `sevenbridges-python`, `sbpack` or the R packages at it
-    with the two variables that it prints. `araneus cwl` runs a CWL document without a server.""",
-)
-user_app = typer.Typer(no_args_is_help=True, help="Add and list the people who may use a server.")
-token_app = typer.Typer(no_args_is_help=True, help="Make, list and revoke the tokens that clients send.")
-app.add_typer(user_app, name="user")
-app.add_typer(token_app, name="token")
+Start a server with `araneus up`, then point your scripts, `sevenbridges-python`, `sbpack` or the
+R packages at it with the two variables that it prints. `araneus cwl` runs a CWL document without
+a server."""
+_GROUPS: Final = {"user": "Add and list the people who may use a server.",
+                  "token": "Make, list and revoke the tokens that clients send."}  # fmt: skip
+_MISTAKE: Final = 2
 
 
-def _version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"araneus {__version__}")
-        raise typer.Exit
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What stands after ``araneus``: how its arguments are read, and what runs with them and gives the exit code.
 
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
-    ] = False,
-) -> None:
-    """Options of every command."""
-
-
-@app.command()
-def up(
-    data: Data = DEFAULT_DATA,
-    host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
-    port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one. [default: 8080]")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only what goes wrong.")] = False,
-) -> None:
-    """Start a server: the API and the scheduler, on this machine.
-
-    The first start makes a user with your login name and a token, and writes both to `DATA/credentials` in the form of
-    `~/.sevenbridges/credentials` (profile `default`). Ctrl-C stops the server; running jobs go on, and the next
-    `araneus up` finds them. Settings: `DATA/araneus.toml` or the environment, see docs/settings.md.
+    ``summary`` is one sentence, ``details`` are lines of at most 100 characters.
     """
-    from araneus.up import up as run  # noqa: PLC0415 (start fast)
 
-    raise typer.Exit(run(data.absolute(), host=host, port=port, quiet=quiet))
+    summary: str
+    define: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+    details: str = ""
 
 
-@app.command()
-def cwl(
-    document: Annotated[
-        str, typer.Argument(help="CWL document, with `#id` for one process of several.", metavar="DOC")
-    ],
-    job: Annotated[str | None, typer.Argument(help="Inputs in JSON or YAML.", metavar="JOB")] = None,
-    outdir: Annotated[Path, typer.Option(help="Where the output files go.")] = Path(),
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, errors only.")] = False,
-    containers: Annotated[
-        str, typer.Option(help="What encloses tools: auto, docker, podman, bubblewrap or none.")
-    ] = "auto",
-) -> None:
-    """Run a CWL document without a server and print its outputs as JSON.
+def _number(low: int, high: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number from {low} to {high}")
+        return int(text)
 
-    Exit code 0: it ran; 33: it needs something that Araneus does not support; 1: anything else, said on standard error.
-    """
+    return number
+
+
+def _data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path("araneus-data"),
+        metavar="DIR",
+        help="directory that holds everything the server knows [default: araneus-data]",
+    )
+
+
+def _quiet(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("-q", "--quiet", action="store_true", help=what)
+
+
+# --- the commands -----------------------------------------------------------------------------------------------------
+
+
+def _define_up(parser: argparse.ArgumentParser) -> None:
+    _data(parser)
+    parser.add_argument("--host", help="address to listen on [default: 127.0.0.1]")
+    parser.add_argument("--port", type=_number(0, 65535), help="port; 0 takes a free one [default: 8080]")
+    _quiet(parser, "print only what goes wrong")
+
+
+def _up(given: argparse.Namespace) -> int:
+    from araneus.up import up  # noqa: PLC0415 (start fast)
+
+    return up(given.data.absolute(), host=given.host, port=given.port, quiet=given.quiet)
+
+
+def _define_cwl(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("document", metavar="DOC", help="CWL document, with #id for one process of several")
+    parser.add_argument("job", metavar="JOB", nargs="?", help="inputs in JSON or YAML")
+    parser.add_argument(
+        "--outdir", type=Path, default=Path(), metavar="DIR", help="where the output files go [default: .]"
+    )
+    _quiet(parser, "no progress, errors only")
+    parser.add_argument(
+        "--containers",
+        default="auto",
+        metavar="KIND",
+        help="what encloses tools: auto, docker, podman, bubblewrap or none [default: auto]",
+    )
+
+
+def _cwl(given: argparse.Namespace) -> int:
     from araneus.direct import run_cwl_command  # noqa: PLC0415 (start fast)
 
-    raise typer.Exit(run_cwl_command(document, job, outdir=outdir, quiet=quiet, containers=containers))
+    return run_cwl_command(
+        given.document, given.job, outdir=given.outdir, quiet=given.quiet, containers=given.containers
+    )
 
 
-@user_app.command("add")
-def user_add(
-    username: Annotated[str, typer.Argument(help="Letters, digits, '-', '_', '.'; the owner part of project ids.")],
-    data: Data = DEFAULT_DATA,
-    email: Annotated[str, typer.Option(help="Shown to the other members of a project.")] = "",
-) -> None:
-    """Add a user and print a token for them."""
+def _define_user_add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "username", metavar="USERNAME", help="letters, digits, '-', '_', '.'; the owner part of project ids"
+    )
+    _data(parser)
+    parser.add_argument("--email", default="", help="shown to the other members of a project")
+
+
+def _user_add(given: argparse.Namespace) -> int:
     from araneus import commands  # noqa: PLC0415 (start fast)
 
-    raise typer.Exit(commands.add_user(data.absolute(), username, email))
+    return commands.add_user(given.data.absolute(), given.username, given.email)
 
 
-@user_app.command("list")
-def user_list(data: Data = DEFAULT_DATA) -> None:
-    """List the users."""
+def _user_list(given: argparse.Namespace) -> int:
     from araneus import commands  # noqa: PLC0415 (start fast)
 
-    raise typer.Exit(commands.list_users(data.absolute()))
+    return commands.list_users(given.data.absolute())
 
 
-@token_app.command("create")
-def token_create(
-    username: Annotated[str, typer.Argument(help="Whose token it is.")],
-    data: Data = DEFAULT_DATA,
-    label: Annotated[str, typer.Option(help="What it is for, to tell tokens apart.")] = "",
-    days: Annotated[int | None, typer.Option(min=1, max=36500, help="Days until it expires. [default: never]")] = None,
-) -> None:
-    """Make a token and print it, this one time: only its hash is kept."""
+def _define_token_create(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("username", metavar="USERNAME", help="whose token it is")
+    _data(parser)
+    parser.add_argument("--label", default="", help="what it is for, to tell tokens apart")
+    parser.add_argument("--days", type=_number(1, 36500), help="days until it expires [default: never]")
+
+
+def _token_create(given: argparse.Namespace) -> int:
     from araneus import commands  # noqa: PLC0415 (start fast)
 
-    raise typer.Exit(commands.create_token(data.absolute(), username, label, days))
+    return commands.create_token(given.data.absolute(), given.username, given.label, given.days)
 
 
-@token_app.command("list")
-def token_list(
-    username: Annotated[str | None, typer.Argument(help="Only the tokens of this user.")] = None,
-    data: Data = DEFAULT_DATA,
-) -> None:
-    """List tokens by the start of their hash."""
+def _define_token_list(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("username", metavar="USERNAME", nargs="?", help="only the tokens of this user")
+    _data(parser)
+
+
+def _token_list(given: argparse.Namespace) -> int:
     from araneus import commands  # noqa: PLC0415 (start fast)
 
-    raise typer.Exit(commands.list_tokens(data.absolute(), username))
+    return commands.list_tokens(given.data.absolute(), given.username)
 
 
-@token_app.command("revoke")
-def token_revoke(
-    token: Annotated[str, typer.Argument(help="The token itself, or the start of its hash (8 characters or more).")],
-    data: Data = DEFAULT_DATA,
-) -> None:
-    """Revoke a token; it stops working at once."""
+def _define_token_revoke(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "token", metavar="TOKEN", help="the token itself, or the start of its hash (8 characters or more)"
+    )
+    _data(parser)
+
+
+def _token_revoke(given: argparse.Namespace) -> int:
     from araneus import commands  # noqa: PLC0415 (start fast)
 
-    raise typer.Exit(commands.revoke_token(data.absolute(), token))
+    return commands.revoke_token(given.data.absolute(), given.token)
+
+
+COMMANDS: Final = {
+    "up": Command(
+        "Start a server: the API and the scheduler, on this machine.",
+        _define_up,
+        _up,
+        """\
+The first start makes a user with your login name and a token, and writes both to
+DIR/credentials in the form of ~/.sevenbridges/credentials (profile `default`). Ctrl-C stops the
+server; running jobs go on, and the next `araneus up` finds them.
+Settings: DIR/araneus.toml or the environment, see docs/settings.md.""",
+    ),
+    "cwl": Command(
+        "Run a CWL document without a server and print its outputs as JSON.",
+        _define_cwl,
+        _cwl,
+        """\
+Exit code 0: it ran; 33: it needs something that Araneus does not support; 1: anything else, said
+on standard error.""",
+    ),
+    "user add": Command("Add a user and print a token for them.", _define_user_add, _user_add),
+    "user list": Command("List the users.", _data, _user_list),
+    "token create": Command(
+        "Make a token and print it, this one time: only its hash is kept.", _define_token_create, _token_create
+    ),
+    "token list": Command("List tokens by the start of their hash.", _define_token_list, _token_list),
+    "token revoke": Command("Revoke a token; it stops working at once.", _define_token_revoke, _token_revoke),
+}
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line, without the program's name; the exit code. SystemExit for help and for mistakes in it."""
+    for words in (2, 1):
+        name = " ".join(arguments[:words])
+        if name in COMMANDS:
+            return COMMANDS[name].run(_parse(name, arguments[words:]))
+    group = arguments[0] if arguments and arguments[0] in _GROUPS else ""
+    rest = list(arguments[1:] if group else arguments)
+    if rest and rest[0] in {"-h", "--help"}:
+        print(_overview(group))
+        return 0
+    if rest == ["--version"] and not group:
+        print(f"araneus {__version__}")
+        return 0
+    if rest:
+        print(
+            f"araneus: there is no command {' '.join([group, rest[0]]).strip()!r}. See `araneus --help`.",
+            file=sys.stderr,
+        )
+    else:
+        print(_overview(group), file=sys.stderr)
+    return _MISTAKE
+
+
+def _parse(name: str, arguments: Sequence[str]) -> argparse.Namespace:
+    command = COMMANDS[name]
+    parser = argparse.ArgumentParser(
+        prog=f"araneus {name}",
+        description="\n\n".join(filter(None, [command.summary, command.details])),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.define(parser)
+    # Options may stand between the arguments, too.
+    return parser.parse_intermixed_args(arguments)
+
+
+def _overview(group: str) -> str:
+    """What there is: all commands, or those of a group."""
+    shown = {name: command.summary for name, command in COMMANDS.items() if name.startswith(group)}
+    lines = [f"  {name:14} {summary}" for name, summary in shown.items()]
+    start = _GROUPS[group] if group else _DESCRIPTION
+    usage = f"usage: araneus {group or '[-h] [--version]'} COMMAND ..."
+    return "\n".join([usage, "", start, "", "commands:", *lines, "", "`araneus COMMAND --help` says more about each."])
 
 
 def main() -> None:
     """The entry point ``araneus``."""
-    app()
+    sys.exit(run(sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -53,12 +53,12 @@ def run_cwl_command(
     say: Callable[[str], None] = _silent if quiet else _say
     try:
         with _interruptible(), tempfile.TemporaryDirectory(prefix="araneus-") as scratch, JavaScript() as javascript:
-            directory = Path(scratch).resolve()
-            executor = _executor(containers, say)
+            process, inputs = load_document_and_job(document, job, javascript)
+            executor = _executor(containers, say, images=names_an_image(process))
             try:
-                outputs = run_document(
-                    document, job, executor=executor, directory=directory, outdir=outdir, javascript=javascript,
-                    on_event=None if quiet else _reporter(say),
+                outputs = run_process(
+                    process, inputs, executor=executor, directory=Path(scratch).resolve(), outdir=outdir,
+                    javascript=javascript, on_event=None if quiet else _reporter(say),
                 )  # fmt: skip
             finally:
                 executor.close()
@@ -91,7 +91,15 @@ def run_document(
     javascript: JavaScript,
     on_event: OnEvent | None = None,
 ) -> dict[str, Value]:
-    """Load and run a document. Raises what `load_path`, `read_job` and `run_process` raise."""
+    """Load and run a document. Raises what `load_document_and_job` and `run_process` raise."""
+    process, inputs = load_document_and_job(document, job, javascript)
+    return run_process(
+        process, inputs, executor=executor, directory=directory, outdir=outdir, javascript=javascript, on_event=on_event
+    )
+
+
+def load_document_and_job(document: str, job: str | None, javascript: JavaScript) -> tuple[Process, dict[str, Value]]:
+    """The process and its inputs, ready for `run_process`. Raises what `load_path` and `read_job` raise."""
     document, given = _document_and_job(document, job)
     path, fragment = _split(document)
     process = _with_requirements(load_path(path, fragment), given.requirements)
@@ -101,9 +109,15 @@ def run_document(
         # Tools look after their own files; those that a workflow asks for beside its inputs are found here, once.
         inputs = complete(process, inputs)
         inputs = ready_inputs(process, inputs, evaluator_for(process, javascript), locate)
-    return run_process(
-        process, inputs, executor=executor, directory=directory, outdir=outdir, javascript=javascript, on_event=on_event
-    )
+    return process, dict(inputs)
+
+
+def names_an_image(process: Process) -> bool:
+    """Whether any tool of it may want a container: asking the engines whether they are there takes longer than a small
+    tool."""
+    if process.requirement("DockerRequirement") is not None:
+        return True
+    return isinstance(process, Workflow) and any(names_an_image(step.run) for step in process.steps)
 
 
 def _document_and_job(document: str, job: str | None) -> tuple[str, JobFile]:
@@ -152,11 +166,15 @@ def _overridden(process: Process, requirements: Mapping[str, Mapping[str, Any]])
     return changed
 
 
-def _executor(containers: str, say: Callable[[str], None]) -> LocalExecutor:
+def _executor(containers: str, say: Callable[[str], None], *, images: bool) -> LocalExecutor:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return LocalExecutor(
-        cores=cores, memory=memory, containers=Containers.detect(containers), clock=lambda: datetime.now(UTC), say=say
+        cores=cores,
+        memory=memory,
+        containers=Containers.detect(containers, images=images),
+        clock=lambda: datetime.now(UTC),
+        say=say,
     )
 
 

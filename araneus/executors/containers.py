@@ -9,10 +9,11 @@ from typing import Final
 
 from araneus.executors.base import Image
 from araneus.executors.bubblewrap import Bubblewrap
-from araneus.executors.cgroups import Cgroups
+from araneus.executors.cgroups import Cgroups, unenforced
 from araneus.executors.docker import CommandLineEngine
 from araneus.executors.enclosure import Enclosure, Engine, Host
 from araneus.executors.errors import CannotStartError
+from araneus.executors.limits import Policy, default_policy
 from araneus.model.errors import AraneusError
 from araneus.model.job import Reason
 
@@ -30,12 +31,13 @@ def default_path() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Containers:
-    """The enclosures of this machine: ``engine`` for tools with an image, ``bare`` for those without, and ``groups``
-    that limit the memory of the latter, if that is wanted."""
+    """The enclosures of this machine: ``engine`` for tools with an image, ``bare`` for those without. ``policy`` says
+    what each may use; an engine sees to that itself, ``groups`` hold the others to it, if that is wanted."""
 
     bare: Enclosure = field(default_factory=lambda: Host(default_path()))
     engine: Engine | None = None
     groups: Cgroups | None = None
+    policy: Policy = field(default_factory=default_policy)
 
     @classmethod
     def detect(
@@ -45,21 +47,21 @@ class Containers:
         path: str = "",
         read_only: Sequence[Path] = (),
         rewrite: Mapping[str, str] | None = None,
-        strict: bool = True,
-        memory_limits: bool = False,
+        policy: Policy | None = None,
+        groups: Cgroups | None = None,
+        images: bool = True,
     ) -> "Containers":
         """What works here. ``choice`` is one of `CHOICES`: ``auto`` takes the best of what works, ``none`` nothing;
         naming one makes it a must. ``path`` is the PATH of tools, ``read_only`` are further paths that sandboxed tools
-        may read, ``rewrite`` replaces prefixes of image names, ``strict`` makes what a tool asks for its limit in a
-        container, and ``memory_limits`` does the same with memory outside of containers, where control groups can be
-        made (some milliseconds a job). Raises `UnavailableError`.
+        may read, ``rewrite`` replaces prefixes of image names; ``policy`` and ``groups`` as above. Without ``images`` no
+        engine is looked for unless it is named. Raises `UnavailableError`.
         """
         if choice not in CHOICES:
             raise UnavailableError(f"Unknown container setting {choice!r}: use one of {', '.join(CHOICES)}.")
         path = path or default_path()
-        groups = Cgroups.detect() if memory_limits else None
+        policy = policy or default_policy()
         if choice == "none":
-            return cls(bare=Host(path), groups=groups)
+            return cls(bare=Host(path), groups=groups, policy=policy)
         sandbox = Bubblewrap(path, read_only)
         sandboxed = sandbox.works()
         if choice == "bubblewrap" and not sandboxed:
@@ -67,15 +69,16 @@ class Containers:
                 "bubblewrap does not work here: install the package bubblewrap and allow user namespaces, or use the"
                 " container setting 'auto'."
             )
-        programs = () if choice == "bubblewrap" else ("docker", "podman") if choice == "auto" else (choice,)
-        engines = [CommandLineEngine(program, rewrite or {}, strict=strict) for program in programs]
+        wanted = {"auto": ("docker", "podman") if images else (), "bubblewrap": ()}
+        programs = wanted.get(choice, (choice,))
+        engines = [CommandLineEngine(program, rewrite or {}, policy=policy) for program in programs]
         engine = next((engine for engine in engines if engine.works()), None)
         if engine is None and choice in {"docker", "podman"}:
             raise UnavailableError(
                 f"{choice} does not answer: start it, let this user talk to it (try '{choice} info'), or use the"
                 " container setting 'auto'."
             )
-        return cls(bare=sandbox if sandboxed else Host(path), engine=engine, groups=groups)
+        return cls(bare=sandbox if sandboxed else Host(path), engine=engine, groups=groups, policy=policy)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -88,6 +91,8 @@ class Containers:
             )
         if self.engine is None:
             found.append("There is no container engine: tools that require an image will fail.")
+        if self.groups is not None:
+            found += unenforced(self.groups.controllers)
         return tuple(found)
 
     def enclosure(self, image: Image | None) -> Enclosure:

@@ -11,9 +11,6 @@ import shutil
 import subprocess
 import tempfile
 import threading
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -21,12 +18,12 @@ from araneus.executors.base import Image, Submission
 from araneus.executors.enclosure import Launch
 from araneus.executors.errors import CannotStartError
 from araneus.executors.jobdir import TEMPORARY, WORK
+from araneus.executors.limits import Limits, Policy, default_policy, limits_for
 from araneus.executors.mounts import Bind
 from araneus.executors.processes import Container
 from araneus.executors.verdict import out_of_memory
 from araneus.model.job import Outcome, Reason
 
-_MAX_PROCESSES = 4096
 # What the command line client itself needs to find its daemon and its settings.
 _CLIENT_VARIABLES = (
     "PATH",
@@ -49,8 +46,8 @@ _BUILT = "araneus-built"
 
 class CommandLineEngine:
     """docker or podman: ``program`` is its name or path. ``rewrite`` replaces a prefix of an image's name by another,
-    the longest that fits. The engine runs on this machine: it sees the same paths. ``strict`` makes what a tool asks
-    for its limit; otherwise memory and cores are only counted."""
+    the longest that fits. The engine runs on this machine: it sees the same paths. ``policy`` says what a tool may
+    use."""
 
     encloses = True
 
@@ -60,9 +57,9 @@ class CommandLineEngine:
         rewrite: Mapping[str, str],
         environ: Mapping[str, str] | None = None,
         *,
-        strict: bool = True,
+        policy: Policy | None = None,
     ) -> None:
-        self._strict = strict
+        self._policy = policy or default_policy()
         self.name = Path(program).name
         self._rewrite = dict(rewrite)
         variables = os.environ if environ is None else environ
@@ -105,14 +102,12 @@ class CommandLineEngine:
             Bind(source=os.fspath(submission.directory / TEMPORARY), target=submission.temporary, writable=True),
         )
         environment = {"HOME": submission.work, "TMPDIR": submission.temporary, **submission.environment}
-        resources = submission.resources
-        limits = ("--memory", f"{max(6, resources.memory)}m", "--cpus", str(_cores(resources.cores)))
         options = (
             *("run", "--interactive", "--name", name, "--label", f"araneus.attempt={submission.attempt}"),
             *("--user", f"{os.getuid()}:{os.getgid()}", "--workdir", submission.work),
             *(() if submission.network else ("--network", "none")),
-            *(limits if self._strict else ()),
-            *("--pids-limit", str(_MAX_PROCESSES), "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+            *limit_options(limits_for(submission.resources, self._policy), os.cpu_count() or 1),
+            *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
             *(option for bind in (*directories, *binds) for option in ("--mount", _mount(bind))),
             *(option for key, value in environment.items() for option in ("--env", f"{key}={value}")),
         )
@@ -172,6 +167,10 @@ class CommandLineEngine:
         return rewritten(name, self._rewrite)
 
     def _from_url(self, url: str, verb: str, reference: str) -> None:
+        import urllib.error  # noqa: PLC0415 (a tenth of the start of `araneus cwl`, and rarely needed)
+        import urllib.parse  # noqa: PLC0415
+        import urllib.request  # noqa: PLC0415
+
         # Only from the network: a path would let a document read files of this machine.
         if urllib.parse.urlsplit(url).scheme not in {"http", "https"}:
             raise _unavailable(reference, f"it can only be loaded from an http(s) URL, not from {url[:200]!r}")
@@ -217,9 +216,16 @@ def rewritten(name: str, table: Mapping[str, str]) -> str:
     return name if prefix is None else table[prefix] + name.removeprefix(prefix)
 
 
-def _cores(wanted: float) -> float:
-    # The engines refuse more than the machine has.
-    return min(max(wanted, 0.01), float(os.cpu_count() or 1))
+def limit_options(limits: Limits, cores: int) -> tuple[str, ...]:
+    """The limits as options of ``run``, on a machine with so many cores."""
+    memory = f"{limits.memory}m"
+    # Docker refuses more cores than the machine has, and fewer than 0.01.
+    quota = () if limits.cores is None else ("--cpus", f"{min(max(limits.cores, 0.01), float(cores)):g}")
+    return (
+        *("--memory", memory, "--memory-swap", memory, *quota),
+        *("--cpu-shares", str(max(2, min(262_144, round(limits.weight * 1024))))),
+        *("--pids-limit", str(limits.processes), "--oom-score-adj", str(limits.badness)),
+    )
 
 
 def _mount(bind: Bind) -> str:
