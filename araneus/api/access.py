@@ -10,7 +10,7 @@ from araneus.model.errors import Fault, Refusal
 from araneus.model.file import File
 from araneus.model.ids import ProjectId, is_file_id
 from araneus.model.project import Project
-from araneus.store import files, projects
+from araneus.store import files, logs, projects
 from araneus.store.database import Connection
 
 _NO_PROJECT = "Requested project does not exist."
@@ -56,8 +56,15 @@ def file_of(
     conn: Connection, call: Call, file_id: str, fault: Fault = Fault.FILE_NOT_FOUND
 ) -> tuple[File, Permissions]:
     """A file or folder and the caller's permissions on its project; `Refusal` with ``fault`` when he sees none."""
-    file = files.get(conn, file_id) if is_file_id(file_id) else None
-    held = projects.permissions(conn, file.project, call.caller.username) if file else None
+    return file_for(conn, call.caller.username, file_id, fault)
+
+
+def file_for(
+    conn: Connection, username: str, file_id: str, fault: Fault = Fault.FILE_NOT_FOUND
+) -> tuple[File, Permissions]:
+    """As `file_of`, for what is done in a user's name after the call has been answered."""
+    file = (files.get(conn, file_id) or logs.get(conn, file_id)) if is_file_id(file_id) else None
+    held = projects.permissions(conn, file.project, username) if file else None
     if file is None or held is None:
         raise Refusal(fault, _NO_FILE)
     return file, held

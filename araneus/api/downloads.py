@@ -12,7 +12,7 @@ from araneus.api.ranges import Unsatisfiable, parse_range
 from araneus.api.services import Services
 from araneus.model.errors import Fault, Refusal
 from araneus.storage.base import Storage
-from araneus.store import files
+from araneus.store import files, logs
 
 
 def download(call: Call, services: Services) -> Answer:
@@ -20,7 +20,7 @@ def download(call: Call, services: Services) -> Answer:
     file_id, name = call.path["file"], call.path["name"]
     links.check_signature(links.signing_key(services), call, f"downloads/{file_id}/{name}", services.clock())
     with services.database.read() as conn:
-        file = files.get(conn, file_id)
+        file = files.get(conn, file_id) or logs.get(conn, file_id)
     if file is None or file.location is None:
         raise Refusal(Fault.FILE_NOT_FOUND, "Requested file does not exist any more.")
     try:

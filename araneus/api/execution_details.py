@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from araneus.api.task_views import execution_status
 from araneus.api.wire import timestamp
-from araneus.model.job import Attempt, Job, Resources
+from araneus.model.job import Attempt, Job, Resources, log_ids
 from araneus.model.task import Task
 
 PROVIDER: Final = "araneus"
@@ -45,7 +45,7 @@ def show_execution(
 
 def _show_job(job: Job, attempts: list[Attempt], log_href: Callable[[str], str]) -> dict[str, Any]:
     last = attempts[-1] if attempts else None
-    logs: Mapping[str, str] = last.logs if last else {}
+    logs = log_ids(last.id) if last else {}
     shown = {
         "name": job.name,
         "start_time": timestamp(job.started_on),

@@ -20,6 +20,11 @@ class JobStatus(StrEnum):
     ABORTED = "ABORTED"
 
 
+LOG_NAMES = ("cmd.log", "job.err.log", "job.out.log", "job.json", "cwl.output.json")
+"""The files of a job directory that users can read. Their order is part of the logs' ids."""
+_LOG_STEM = 27
+"""Characters of an attempt's UUID that the ids of its logs keep: 23 hexadecimal digits and four dashes."""
+
 FINISHED = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.ABORTED})
 
 
@@ -46,11 +51,13 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How something ended. ``message`` is for a person; ``exit_code`` is the tool's own, when it ran."""
+    """How something ended. ``message`` is for a person; ``exit_code`` is the tool's own, when it ran. ``updated`` are
+    the files that a job changed in place, as they are now, by what they are known by (see `cwl.inplace`)."""
 
     reason: Reason
     message: str = ""
     exit_code: int | None = None
+    updated: dict[str, Any] | None = field(default=None, hash=False)
 
     @property
     def succeeded(self) -> bool:
@@ -60,12 +67,19 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What a job asks for. Memory and disk in MiB (2**20 bytes); cores may be fractional."""
+    """What a job asks for. Memory and disk in MiB (2**20 bytes); cores may be fractional.
+
+    The first four are set aside for it. ``memory_stated`` tells that the app itself says how much memory it needs;
+    ``memory_max`` and ``cores_max`` are the most that it says it will use, None when it does not say.
+    """
 
     cores: float = 1.0
     memory: int = 1024
     tmpdir: int = 1024
     outdir: int = 1024
+    memory_stated: bool = False
+    memory_max: int | None = None
+    cores_max: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +100,8 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One submission of a job. Its row is committed before the executor hears of it.
-
-    ``logs`` maps the name of each log file of the job directory to the id of its hidden `model.file.File` row.
+    """One submission of a job. Its row is committed before the executor hears of it. The ids of its logs follow from
+    its own id (`log_ids`).
     """
 
     id: str
@@ -98,7 +111,21 @@ class Attempt:
     executor: str
     directory: str
     resources: Resources = field(default_factory=Resources)
-    logs: dict[str, str] = field(default_factory=dict)
     outcome: Outcome | None = None
     created_on: datetime
     ended_on: datetime | None = None
+
+
+def log_ids(attempt: str) -> dict[str, str]:
+    """The file ids of an attempt's logs, by name: 23 digits of its UUID, then which log it is."""
+    stem = attempt[:_LOG_STEM].replace("-", "")
+    return {name: f"{stem}{number:x}" for number, name in enumerate(LOG_NAMES)}
+
+
+def log_of(file_id: str) -> tuple[str, str] | None:
+    """How the UUID of the attempt begins (27 characters), and the name of its log; None for an id that names no log."""
+    number = int(file_id[23:], 16)
+    if number >= len(LOG_NAMES):
+        return None
+    stem = "-".join((file_id[:8], file_id[8:12], file_id[12:16], file_id[16:20], file_id[20:23]))
+    return stem, LOG_NAMES[number]

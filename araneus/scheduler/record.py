@@ -5,19 +5,19 @@ task afresh and decides on what it finds. Whether a status may follow is `model.
 asked for an abort in the meantime, and an ABORTING task takes no other verdict than ABORTED.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from araneus.model.errors import ConcurrentChange
-from araneus.model.file import File, Location
-from araneus.model.job import FINISHED, Attempt, Job, JobStatus, Outcome, Reason
+from araneus.model.file import Location
+from araneus.model.job import FINISHED, Job, JobStatus, Outcome, Reason
 from araneus.model.task import TERMINAL, Progress, Status, Task, step
 from araneus.scheduler.facts import Aborted, AttemptEnd, Completed, Failed, Prepared, Steps, Verdict
 from araneus.scheduler.progress import progress
 from araneus.scheduler.publish import place
 from araneus.storage.base import Storage
-from araneus.store import files, holds, jobs, tasks
+from araneus.store import holds, jobs, tasks
 from araneus.store.database import Connection
 from araneus.store.locks import Turn, take_turn
 
@@ -76,7 +76,6 @@ def record(
     rows = [job for entry in alive for job in (*(one.job for one in entry.prepared), *entry.jobs)]
     jobs.upsert(connection, list({(job.task, job.key): job for job in rows}.values()))
     jobs.insert_attempts(connection, [one.attempt for entry in alive for one in entry.prepared])
-    files.insert(connection, *_log_rows(alive, now))
     jobs.end_attempts(connection, [(end.attempt, end.outcome, end.ended_on) for entry in alive for end in entry.ended])
     for entry in alive:
         if entry.progress is not None and entry.verdict is None and not entry.claim:
@@ -167,25 +166,3 @@ def _close(connection: Connection, task: str, now: datetime) -> None:
         )
     still_open = [attempt.id for attempt in jobs.attempts_for(connection, task) if attempt.ended_on is None]
     jobs.end_attempts(connection, [(identity, stopped, now) for identity in still_open])
-
-
-def _log_rows(entries: Iterable[Entry], now: datetime) -> list[File]:
-    return [
-        _log_row(one.attempt, name, identity, entry, now)
-        for entry in entries
-        for one in entry.prepared
-        for name, identity in one.attempt.logs.items()
-    ]
-
-
-def _log_row(attempt: Attempt, name: str, identity: str, entry: Entry, now: datetime) -> File:
-    return File(
-        id=identity,
-        project=entry.project,
-        parent=entry.root,
-        name=name,
-        location=f"job:{attempt.id}/{name}",
-        hidden=True,
-        created_on=now,
-        modified_on=now,
-    )

@@ -29,14 +29,14 @@ from araneus.executors.base import Ended
 from araneus.model.app import App
 from araneus.model.errors import Fault, Refusal
 from araneus.model.file import Location
-from araneus.model.ids import AppId, new_file_id, new_uuid
+from araneus.model.ids import AppId, new_uuid
 from araneus.model.job import FINISHED, Attempt, Job, JobStatus, Outcome, Reason, Resources
 from araneus.model.project import Project
 from araneus.model.task import Task
 from araneus.scheduler.contents import loader
 from araneus.scheduler.facts import AttemptEnd, Completed, Facts, Failed, Prepared, Steps
 from araneus.scheduler.inputs import Located, known_locations, locate_inputs
-from araneus.scheduler.messages import app_invalid, job_failed, task_failed
+from araneus.scheduler.messages import app_invalid, job_failed, task_failed, task_logs
 from araneus.scheduler.names import targets
 from araneus.scheduler.publish import Planner
 from araneus.scheduler.settling import settle
@@ -46,8 +46,6 @@ from araneus.store import apps, jobs, projects
 from araneus.store.database import Database
 
 OUTPUTS_LOG = "cwl.output.json"
-LOG_NAMES = (jobdir.COMMAND_LOG, jobdir.STDERR, jobdir.STDOUT, jobdir.JOB, OUTPUTS_LOG)
-"""The files of a job directory that users can read."""
 MAX_ATTEMPTS = 3
 MAX_COMMAND_LINE = 100_000
 FIRST = 8
@@ -229,7 +227,8 @@ class Run:
         assert self._execution is not None
         failure = self._execution.failure
         assert failure is not None
-        return job_failed(failure.name, failure.outcome)
+        logs = task_logs(failure.name) if failure.key in self._numbers else ""
+        return job_failed(failure, more=self._execution.more_failed, logs=logs)
 
     def _publish(self) -> Completed:
         assert self._execution is not None
@@ -317,7 +316,6 @@ class Run:
             executor=self._means.executor,
             directory=str(self._means.jobs / identity),
             resources=asked,
-            logs={name: new_file_id(now.timestamp()) for name in LOG_NAMES},
             created_on=now,
         )
 

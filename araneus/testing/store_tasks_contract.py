@@ -9,9 +9,10 @@ import pytest
 
 from araneus.model.access import Permissions
 from araneus.model.errors import ConcurrentChange, Fault, Refusal
-from araneus.model.job import JobStatus, Outcome, Reason, Resources
+from araneus.model.ids import new_uuid
+from araneus.model.job import LOG_NAMES, JobStatus, Outcome, Reason, Resources, log_ids
 from araneus.model.task import Event, Progress, Status, Task, step
-from araneus.store import jobs, tasks
+from araneus.store import jobs, logs, tasks
 from araneus.store.database import Database
 from araneus.testing import rows
 
@@ -308,7 +309,7 @@ class JobsContract:
             rows.add_task(conn, rows.task(project.id, "t"))
             job = rows.job("t", "a")
             jobs.upsert(conn, [job])
-            first = rows.attempt(job, resources=Resources(cores=0.5, memory=7), logs={"stderr": "f" * 24})
+            first = rows.attempt(job, resources=Resources(cores=0.5, memory=7))
             second = rows.attempt(job, 1, created_on=rows.at(1))
             jobs.insert_attempts(conn, [second, first])
             jobs.insert_attempts(conn, [])
@@ -324,6 +325,25 @@ class JobsContract:
                 replace(first, outcome=lost, ended_on=rows.at(5)),
                 replace(second, outcome=won, ended_on=rows.at(7)),
             ]
+
+    def test_logs_are_found_through_their_attempt(self, database: Database) -> None:
+        with database.write() as conn:
+            project = rows.add_project(conn, rows.project())
+            rows.add_task(conn, rows.task(project.id, "t"))
+            jobs.upsert(conn, [rows.job("t", key) for key in ("a", "b")])
+            first, second = (replace(rows.attempt(rows.job("t", key)), id=new_uuid()) for key in ("a", "b"))
+            jobs.insert_attempts(conn, [first, second])
+        with database.read() as conn:
+            for attempt in (first, second):
+                for name, identity in log_ids(attempt.id).items():
+                    found = logs.get(conn, identity)
+                    assert found is not None
+                    assert (found.id, found.name, found.location) == (identity, name, f"job:{attempt.id}/{name}")
+                    assert (found.project, found.parent, found.hidden) == (project.id, project.root_folder, True)
+                    assert found.created_on == attempt.created_on
+            last = log_ids(first.id)[LOG_NAMES[-1]]
+            assert logs.get(conn, last[:-1] + "f") is None
+            assert logs.get(conn, log_ids(new_uuid())[LOG_NAMES[0]]) is None
 
     def test_ten_thousand_jobs(self, database: Database) -> None:
         with database.write() as conn:

@@ -10,7 +10,8 @@ import yaml
 from sevenbridges.errors import BadRequest, NotFound, TaskValidationError
 from sevenbridges.models.file import File
 
-from araneus.model.job import Attempt, Job, JobStatus
+from araneus.model.ids import new_uuid
+from araneus.model.job import Attempt, Job, JobStatus, log_ids
 from araneus.model.task import Status, Task, step
 from araneus.store import jobs, tasks
 from tests.api.conftest import Server, utc_now
@@ -162,17 +163,14 @@ def test_execution_details_lead_to_the_logs(lab: Lab, api: Any) -> None:
     text = api.files.get(lab.file("a.txt"))
     task = api.tasks.create(name="t", project=lab.project, app=f"{lab.project}/head", inputs={"text": text}, run=True)
     assert task.get_execution_details().jobs == []
-    log, now = lab.file("job.err.log", hidden=True), utc_now()
+    identity, now = new_uuid(), utc_now()
     with lab.server.services.database.write() as conn:
         jobs.upsert(conn, [Job(task=task.id, key="", name="Head", status=JobStatus.COMPLETED, created_on=now)])
-        attempt = Attempt(
-            id="a1", task=task.id, key="", number=0, executor="local", directory="/d", logs={"job.err.log": log},
-            created_on=now,
-        )  # fmt: skip
+        attempt = Attempt(id=identity, task=task.id, key="", number=0, executor="local", directory="/d", created_on=now)
         jobs.insert_attempts(conn, [attempt])
     (job,) = task.get_execution_details().jobs
     assert (job.name, job.status, job.retried) == ("Head", "COMPLETED", False)
-    assert job.logs["job.err.log"].id == log
+    assert job.logs["job.err.log"].id == log_ids(identity)["job.err.log"]
     assert job.instance.disk.size == 2
     assert re.fullmatch(r"job\.err\.log", job.logs["job.err.log"].name)
 

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from araneus.api.downloads import disposition
-from araneus.model.file import File
-from araneus.model.ids import new_file_id
-from araneus.store import files
-from tests.api.conftest import Server, utc_now
+from araneus.model.job import log_ids
+from araneus.store import jobs
+from araneus.testing import rows
+from tests.api.conftest import Server
 from tests.api.test_edge import error
 from tests.api.test_projects import invite, make_project
 from tests.api.uploading import download_url, upload_file
@@ -342,27 +342,17 @@ def test_folders_and_deleted_files_have_no_bytes(client: httpx.Client, project: 
 
 @pytest.fixture
 def log(server: Server, client: httpx.Client, project: str) -> tuple[str, Path]:
-    """A log of a running job: a hidden row, and the file that the job writes."""
+    """A log of a running job: an attempt, and the file that it writes."""
     attempt = "7d3f2a10-5c1b-4a0e-9b2e-2f6c1a9e0b41"
     path = server.directory / "jobs" / attempt / "job.err.log"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"first\n")
-    root = client.get(f"/v2/projects/{project}").json()["root_folder"]
-    row = File(
-        id=new_file_id(utc_now().timestamp()),
-        project=project,
-        parent=root,
-        name="job.err.log",
-        size=0,
-        location=f"job:{attempt}/job.err.log",
-        hidden=True,
-        created_on=utc_now(),
-        modified_on=utc_now(),
-    )
     with server.services.database.write() as conn:
-        files.insert(conn, row)
-        files.insert(conn, replace(row, id=new_file_id(0.0)))
-    return row.id, path
+        task = rows.add_task(conn, rows.task(project, "5b0f4f52-9d0c-4c86-a9ab-2f6c1a9e0b41"))
+        job = rows.job(task.id, "")
+        jobs.upsert(conn, [job])
+        jobs.insert_attempts(conn, [replace(rows.attempt(job), id=attempt)])
+    return log_ids(attempt)["job.err.log"], path
 
 
 def test_a_growing_log_is_read_by_id_and_not_listed(

@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from araneus.model.job import Attempt, Job, JobStatus, Resources
+from araneus.model.ids import new_uuid
+from araneus.model.job import LOG_NAMES, Attempt, Job, JobStatus, Resources, log_ids
 from araneus.model.task import Status
 from araneus.store import jobs
 from tests.api.conftest import Server, utc_now
@@ -151,13 +152,13 @@ def test_execution_details_show_the_last_attempt_with_its_logs(lab: Lab) -> None
         task=task["id"], key="head/0", name="head_1_s", status=JobStatus.RUNNING, command_line="head a.txt",
         created_on=now, started_on=now,
     )  # fmt: skip
-    logs = [lab.file("job.err.log", hidden=True), lab.file("job.err.log", hidden=True)]
+    made = [new_uuid(), new_uuid()]
     attempts = [
         Attempt(
-            id=f"attempt-{number}", task=task["id"], key="head/0", number=number, executor="local", directory="/x",
-            resources=Resources(tmpdir=1024, outdir=2048), logs={"job.err.log": log}, created_on=now,
+            id=identity, task=task["id"], key="head/0", number=number, executor="local", directory="/x",
+            resources=Resources(tmpdir=1024, outdir=2048), created_on=now,
         )
-        for number, log in enumerate(logs)
+        for number, identity in enumerate(made)
     ]  # fmt: skip
     with lab.server.services.database.write() as conn:
         jobs.upsert(conn, [job])
@@ -167,8 +168,11 @@ def test_execution_details_show_the_last_attempt_with_its_logs(lab: Lab) -> None
     assert {key: shown[key] for key in ("name", "status", "command_line", "retried")} == {
         "name": "head_1_s", "status": "RUNNING", "command_line": "head a.txt", "retried": True,
     }  # fmt: skip
-    href = f"{lab.server.url}/v2/files/{logs[1]}/download_info"
-    assert shown["logs"] == {"job.err.log": href, "stderr": href}
+    names = {**{name: name for name in LOG_NAMES}, "stdout": "job.out.log", "stderr": "job.err.log"}
+    ids = log_ids(made[1])
+    assert shown["logs"] == {
+        shown_as: f"{lab.server.url}/v2/files/{ids[name]}/download_info" for shown_as, name in names.items()
+    }
     assert shown["instance"]["disk"] == {"size": 3, "unit": "GB", "type": "local"}
     assert TIME.fullmatch(shown["start_time"])
     assert "end_time" not in shown

@@ -24,7 +24,7 @@ from araneus.model.task import TERMINAL, Event, Status, Task, step
 from araneus.model.user import User
 from araneus.scheduler.loop import Options, Scheduler
 from araneus.storage.posix import PosixStorage
-from araneus.store import apps, files, jobs, projects, tasks, users
+from araneus.store import apps, files, jobs, logs, projects, tasks, users
 from araneus.store.database import Database
 from araneus.store.wakeup import WakeupListener, WakeupSender
 
@@ -203,7 +203,7 @@ class House:
 
     def file(self, identity: str) -> File:
         with self.database.read() as connection:
-            found = files.get(connection, identity)
+            found = files.get(connection, identity) or logs.get(connection, identity)
         assert found is not None
         return found
 

@@ -11,6 +11,7 @@ import pytest
 
 from araneus.executors import jobdir
 from araneus.model.ids import new_upload_id, new_uuid
+from araneus.model.job import log_ids
 from araneus.model.task import Status
 from araneus.model.upload import Upload
 from araneus.scheduler.housekeeping import Housekeeping, Premises, Swept, is_over
@@ -46,7 +47,7 @@ def test_working_directories_leave_after_the_hours_of_the_project(any_house: Hou
     assert (directory / "work" / "deep" / "er" / "file").exists()
     assert keeper(house, after=KEPT + timedelta(seconds=1)).sweep() == Swept(working=1)
     assert not any((directory / name).exists() for name in ("work", "tmp", "inputs"))
-    for name, identity in house.attempts(task)[0].logs.items():
+    for name, identity in log_ids(house.attempts(task)[0].id).items():
         assert (directory / name).exists(), name
         location = house.file(identity).location
         assert location is not None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from araneus.model.errors import ConcurrentChange, Refusal
-from araneus.model.job import JobStatus, Reason
+from araneus.model.job import JobStatus, Reason, log_ids
 from araneus.model.task import Status
 from araneus.scheduler.loop import Options
 from tests.scheduler.house import OWNER, PROJECT, House, small, tool
@@ -73,12 +73,12 @@ def test_the_job_and_its_logs_can_be_read(house: House) -> None:
     assert job.created_on <= (job.started_on or job.created_on) <= (job.ended_on or job.created_on)
     assert attempt.outcome is not None
     assert attempt.outcome.exit_code == 0
-    logs = {name: house.content({"path": identity}) for name, identity in attempt.logs.items()}
+    logs = {name: house.content({"path": identity}) for name, identity in log_ids(attempt.id).items()}
     assert set(logs) == {"cmd.log", "job.err.log", "job.out.log", "job.json", "cwl.output.json"}
     assert logs["job.out.log"] == b"out\n"
     assert logs["job.err.log"] == b"err\n"
     assert json.loads(logs["cwl.output.json"])["out"]["basename"] == "out"
-    assert all(house.file(identity).hidden for identity in attempt.logs.values())
+    assert all(house.file(identity).hidden for identity in log_ids(attempt.id).values())
     assert set(house.listed()) == {"out"}
 
 
@@ -90,7 +90,7 @@ def test_logs_can_be_read_while_the_job_runs(house: House) -> None:
         while time.monotonic() < deadline:
             attempts = house.attempts(task)
             if attempts and house.jobs(task)[0].status is JobStatus.RUNNING:
-                identity = attempts[0].logs["job.err.log"]
+                identity = log_ids(attempts[0].id)["job.err.log"]
                 if house.content({"path": identity}) == b"begun\n":
                     break
             time.sleep(0.01)
