@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import httpx
 import pytest
 
 from araneus import __version__
-from tests.live import Server, araneus
+from tests.live import CHECKOUT, Server, araneus
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,33 @@ def test_help_teaches(command: list[str], words: list[str]) -> None:
 
 def test_the_version_is_said() -> None:
     assert araneus("--version").stdout == f"araneus {__version__}\n"
+
+
+@pytest.mark.parametrize("command", [[], ["user"], ["token"], ["nonsense"], ["user", "nonsense"]])
+def test_a_line_without_a_command_is_a_mistake(command: list[str]) -> None:
+    done = araneus(*command)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "araneus" in done.stderr
+
+
+def test_running_a_document_loads_no_server() -> None:
+    program = (
+        "import sys, araneus.__main__, araneus.direct; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=CHECKOUT)
+    unwanted = {
+        "sqlalchemy",
+        "alembic",
+        "starlette",
+        "uvicorn",
+        "msgspec",
+        "psycopg",
+        "structlog",
+        "rich",
+        "http",
+        "ssl",
+    }
+    assert set(unwanted) & set(done.stdout.split()) == set()
 
 
 def test_a_user_is_added_and_seen_at_once(server: Server) -> None:
@@ -103,6 +132,9 @@ def test_a_token_is_made_listed_and_revoked_at_once(server: Server) -> None:
         (["token", "revoke", "0000000"], 1, "0 tokens match"),
         (["token", "revoke", ""], 1, "0 tokens match"),
         (["user", "remove", "x"], 2, "remove"),
+        (["token", "create"], 2, "USERNAME"),
+        (["token", "list", "a", "b"], 2, "b"),
+        (["user", "list", "--dat", "x"], 2, "--dat"),
     ],
 )
 def test_mistakes_are_said(server: Server, command: list[str], code: int, words: str) -> None:
@@ -144,5 +176,7 @@ def test_a_document_is_run_without_a_server(tmp_path: Path) -> None:
     good = araneus("cwl", "good.cwl", "job.json", cwd=tmp_path)
     assert good.returncode == 0
     assert json.loads(good.stdout)["o"]["size"] == 6
+    assert araneus("cwl", "good.cwl", "--outdir=there", "-q", "job.json", cwd=tmp_path).stderr == ""
+    assert (tmp_path / "there" / "o").read_text() == "hello\n"
     bad, odd = (araneus("cwl", name, "job.json", cwd=tmp_path) for name in ("bad.cwl", "odd.cwl"))
     assert [(done.returncode, done.stdout) for done in (bad, odd)] == [(1, ""), (33, "")]
