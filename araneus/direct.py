@@ -34,12 +34,17 @@ from araneus.model.job import Reason
 from araneus.model.values import Value
 from araneus.scheduler.direct import OnEvent, ProcessFailedError, Progress, locate, run_process
 from araneus.scheduler.jobfile import JobFile, read_job, with_formats
+from araneus.scheduler.kept_logs import keep_logs
+from araneus.scheduler.messages import job_failed
+from araneus.scheduler.plain_text import plain
 
 EXIT_SUCCESS = 0
 EXIT_FAILURE = 1
 EXIT_UNSUPPORTED = 33
 EXIT_INTERRUPTED = 130
 _MAX_STEPS_SHOWN = 200
+_MAX_PROBLEM = 4000
+_RED, _PLAIN = "\x1b[1;31m", "\x1b[0m"
 
 
 def run_cwl_command(
@@ -60,6 +65,9 @@ def run_cwl_command(
                     process, inputs, executor=executor, directory=Path(scratch).resolve(), outdir=outdir,
                     javascript=javascript, on_event=None if quiet else _reporter(say),
                 )  # fmt: skip
+            except ProcessFailedError as error:
+                _say_failure(error)
+                return EXIT_UNSUPPORTED if error.failure.outcome.reason is Reason.UNSUPPORTED else EXIT_FAILURE
             finally:
                 executor.close()
     except KeyboardInterrupt:
@@ -71,9 +79,6 @@ def run_cwl_command(
     except CWLError as error:
         _say_problems("error", error)
         return EXIT_FAILURE
-    except ProcessFailedError as error:
-        _say(f"failed: {error}")
-        return EXIT_UNSUPPORTED if error.failure.outcome.reason is Reason.UNSUPPORTED else EXIT_FAILURE
     except UnavailableError as error:
         _say(str(error))
         return EXIT_FAILURE
@@ -204,7 +209,16 @@ def _interruptible() -> Iterator[None]:
 
 def _say_problems(word: str, error: CWLError) -> None:
     for problem in error.problems:
-        _say(f"{word}: {problem}")
+        _say(f"{word}: {plain(str(problem), _MAX_PROBLEM)}")
+
+
+def _say_failure(error: ProcessFailedError) -> None:
+    """What failed and where its logs are now: the job directories are about to be removed."""
+    kept = keep_logs(error.directory) if error.directory is not None else None
+    message = job_failed(error.failure, more=error.more, logs=f"{kept}/" if kept is not None else "")
+    first, end, rest = message.partition("\n")
+    coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    _say(f"{_RED}{first}{_PLAIN}{end}{rest}" if coloured else message)
 
 
 def _say(text: str) -> None:

@@ -19,6 +19,7 @@ from araneus.cwl.errors import CWLError, ExpressionError, Problem, UnsupportedEr
 from araneus.cwl.expressions import Evaluator
 from araneus.cwl.process import MISSING, CommandLineTool, ExpressionTool, Listing, Process, StepInput, Workflow
 from araneus.engine.calls import Call, Place, Scope
+from araneus.engine.places import Element, way_to
 from araneus.engine.plan import Plan, Weights
 from araneus.engine.ports import Fitter, fit_output
 from araneus.engine.scatter import expand
@@ -59,18 +60,24 @@ class ReadyJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What made an execution fail: a job, or the step or workflow (by its key) whose own expression failed."""
+    """What made an execution fail: a job, or the step or workflow (by its key) whose own expression failed.
+
+    ``way`` are the steps that lead there, ``is_job`` tells a job from a step.
+    """
 
     key: str
     name: str
     outcome: Outcome
+    way: tuple[Element, ...] = ()
+    is_job: bool = True
 
 
 class Execution:
     """The state of one running process. Owned by one thread.
 
-    ``evaluator`` gives the evaluator for the expressions of a process. ``status``, ``outputs``, ``failure`` and the
-    counters are for reading only: `start` and `finish` are the only ways in, so that a replay sees everything.
+    ``evaluator`` gives the evaluator for the expressions of a process. ``status``, ``outputs``, ``failure`` (with
+    ``more_failed``, how many jobs failed after it) and the counters are for reading only: `start` and `finish` are the
+    only ways in, so that a replay sees everything.
     """
 
     def __init__(
@@ -85,6 +92,7 @@ class Execution:
         self.status = ExecutionStatus.RUNNING
         self.outputs: dict[str, Value] = {}
         self.failure: Failure | None = None
+        self.more_failed = 0
         self._weights = Weights()
         self.steps_total = self._weights.of(process)
         self.steps_completed = 0
@@ -131,7 +139,9 @@ class Execution:
             if outcome.succeeded:
                 self._deliver(place, dict(outputs or {}))
             else:
-                self._end_failed(Failure(key=key, name=name, outcome=outcome))
+                self._end_failed(Failure(key=key, name=name, outcome=outcome, way=way_to(place)))
+        elif not outcome.succeeded and outcome.reason is not Reason.CANCELLED:
+            self.more_failed += 1
         return self._advance()
 
     @property
@@ -149,7 +159,7 @@ class Execution:
             try:
                 self._begin_step(scope, position)
             except CWLError as error:
-                self._fail(*scope.inside(step.id), error)
+                self._fail(*scope.inside(step.id), error, (*way_to(scope.place), Element(step=step.id)))
         ready, self._ready = self._ready, []
         if self.status is ExecutionStatus.FAILED:
             # Handed out to nobody, so nobody will report their end.
@@ -171,7 +181,10 @@ class Execution:
         for number in range(count):
             if self.status is not ExecutionStatus.RUNNING:
                 return
-            self._begin_element(call, number)
+            try:
+                self._begin_element(call, number)
+            except CWLError as error:
+                self._fail(*call.inside(number), error, way_to((call, number)))
 
     def _gathered(self, port: StepInput, scope: Scope, where: str) -> Value:
         value = gather(port, scope.values, where=f"{where}/{port.id}")
@@ -246,7 +259,7 @@ class Execution:
                 value = gather(port, scope.values, where=f"{scope.key}/{port.id}" if scope.key else port.id)
                 outputs[port.id] = fit_output(port, value, where=scope.key)
         except CWLError as error:
-            self._fail(scope.key, scope.name, error)
+            self._fail(scope.key, scope.name, error, way_to(scope.place))
             return
         scope.values = {}
         self._deliver(scope.place, outputs)
@@ -276,10 +289,9 @@ class Execution:
 
     # --- failure, counters, caches --------------------------------------------------------------------------------
 
-    def _fail(self, key: str, name: str, error: CWLError) -> None:
-        self._end_failed(
-            Failure(key=key, name=name or self._process.id, outcome=Outcome(reason=error.reason, message=str(error)))
-        )
+    def _fail(self, key: str, name: str, error: CWLError, way: tuple[Element, ...] = ()) -> None:
+        outcome = Outcome(reason=error.reason, message=str(error))
+        self._end_failed(Failure(key=key, name=name or self._process.id, outcome=outcome, way=way, is_job=False))
 
     def _end_failed(self, failure: Failure) -> None:
         self.status = ExecutionStatus.FAILED

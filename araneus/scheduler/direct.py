@@ -23,6 +23,7 @@ from araneus.model.ids import new_uuid
 from araneus.model.job import Outcome, Reason, Resources
 from araneus.model.values import Value
 from araneus.scheduler.contents import loader
+from araneus.scheduler.messages import job_failed
 from araneus.scheduler.outdir import Outdir
 from araneus.scheduler.settling import settle
 from araneus.scheduler.staging import file_path, layout, submission
@@ -47,15 +48,16 @@ OnEvent: TypeAlias = Callable[[Progress], None]
 
 
 class ProcessFailedError(Exception):
-    """The process did not succeed; ``failure`` says which job, and why."""
+    """The process did not succeed; ``failure`` says which job, and why.
 
-    def __init__(self, failure: Failure) -> None:
-        outcome = failure.outcome
-        code = f" (exit code {outcome.exit_code})" if outcome.exit_code is not None else ""
-        super().__init__(
-            f"{failure.name or 'the process'}: {outcome.reason.value}{code}: {outcome.message}".rstrip(": ")
-        )
+    ``directory`` is the job directory of the job to blame, when it came to have one.
+    """
+
+    def __init__(self, failure: Failure, *, more: int = 0, directory: Path | None = None) -> None:
+        super().__init__(job_failed(failure, more=more))
         self.failure = failure
+        self.more = more
+        self.directory = directory
 
 
 def run_process(
@@ -118,6 +120,7 @@ class _Run:
         self._execution = Execution(process, inputs, self._evaluator, load=loader(locate))
         self._ready: deque[tuple[ReadyJob, Resources | None]] = deque()
         self._running: dict[str, _Running] = {}
+        self._directories: dict[str, Path] = {}
         self._attempts = 0
 
     def to_end(self) -> dict[str, Value]:
@@ -135,7 +138,9 @@ class _Run:
         finally:
             self._cancel()
         if self._execution.failure is not None:
-            raise ProcessFailedError(self._execution.failure)
+            failure = self._execution.failure
+            directory = self._directories.get(failure.key)
+            raise ProcessFailedError(failure, more=self._execution.more_failed, directory=directory)
         assert self._execution.status is ExecutionStatus.SUCCEEDED, "nothing is ready, nothing runs, and it is not over"
         return self._execution.outputs
 
@@ -188,10 +193,12 @@ class _Run:
 
     def _settle(self, ended: Ended) -> None:
         running = self._running.pop(ended.attempt, None)
-        if running is None or self._execution.status is not ExecutionStatus.RUNNING:
+        if running is None:
             return
         evaluator = self._evaluator(running.tool)
         outcome, outputs = settle(running.tool, running.invocation, ended, running.directory, evaluator)
+        if not outcome.succeeded:
+            self._directories[running.job.key] = running.directory
         self._finish(running.job, outcome, outputs)
 
     def _finish(self, job: ReadyJob, outcome: Outcome, outputs: Mapping[str, Value] | None) -> None:

@@ -32,7 +32,7 @@ from araneus.scheduler.active import Active
 from araneus.scheduler.admission import capacity, choose, too_large
 from araneus.scheduler.apps import Apps
 from araneus.scheduler.batches import Batches
-from araneus.scheduler.facts import Aborted, Facts, Prepared
+from araneus.scheduler.facts import Aborted, Facts, Failed, Prepared
 from araneus.scheduler.lanes import Lanes, Result
 from araneus.scheduler.messages import internal_error, task_failed
 from araneus.scheduler.record import Entry, Written
@@ -343,7 +343,8 @@ class Scheduler:
         self._cancel(active)
         del self._active[active.task]
         self._look_at = 0.0
-        log.info("task_ended", task=active.task, status=status.value if status else "deleted")
+        failed = {"message": active.verdict.message} if isinstance(active.verdict, Failed) else {}
+        log.info("task_ended", task=active.task, status=status.value if status else "deleted", **failed)
 
     def _trouble(self, active: Active, trouble: Trouble) -> None:
         """Try again later; give the task up when only its own facts cannot be written."""

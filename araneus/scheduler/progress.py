@@ -14,7 +14,7 @@ _CODES = {
     Status.ABORTING: "task_aborting",
     Status.ABORTED: "task_aborted",
 }
-MAX_MESSAGE = 4000
+MAX_MESSAGE = 6000
 
 
 def progress(

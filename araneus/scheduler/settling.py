@@ -4,6 +4,7 @@ Reads the job directory; writes nothing and knows no database. Shared by the ser
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from araneus.cwl.process import CommandLineTool
 from araneus.executors import jobdir
 from araneus.executors.base import Ended
 from araneus.model.job import Outcome, Reason
+from araneus.scheduler.messages import NEVER_RAN, with_last_lines
+from araneus.scheduler.plain_text import secrets_of, without
 
 TAIL_BYTES = 2048
 TAIL_LINES = 20
@@ -31,17 +34,21 @@ def settle(
     """
     outcome = ended.outcome
     if outcome.reason is not Reason.SUCCEEDED:
-        return outcome, None
+        if outcome.reason in NEVER_RAN:
+            return outcome, None
+        return replace(outcome, message=_with_words(outcome.message, directory, invocation)), None
     code = outcome.exit_code if outcome.exit_code is not None else 0
     if code not in tool.success_codes:
         reason = Reason.DISK_FULL if _is_full(directory) else Reason.EXIT_CODE
-        return Outcome(reason=reason, exit_code=code, message=stderr_tail(directory, invocation.stderr)), None
+        return Outcome(reason=reason, exit_code=code, message=_with_words("", directory, invocation)), None
     try:
         outputs = collect(tool, invocation, directory / jobdir.WORK, evaluator, exit_code=code)
     except CWLError as error:
-        return Outcome(reason=error.reason, exit_code=code, message=str(error)), None
+        said = _with_words(str(error), directory, invocation)
+        return Outcome(reason=error.reason, exit_code=code, message=said), None
     except OSError as error:
-        return Outcome(reason=Reason.BAD_OUTPUT, exit_code=code, message=f"outputs cannot be read: {error}"), None
+        said = _with_words(f"outputs cannot be read: {error}", directory, invocation)
+        return Outcome(reason=Reason.BAD_OUTPUT, exit_code=code, message=said), None
     return Outcome(reason=Reason.SUCCEEDED, exit_code=code), outputs
 
 
@@ -49,6 +56,12 @@ def _is_full(directory: Path) -> bool:
     """Whether the job's disk has no room left: its tool could not even say so then, for its messages need room, too."""
     disk = os.statvfs(directory)
     return disk.f_bavail * disk.f_frsize < ROOM
+
+
+def _with_words(detail: str, directory: Path, invocation: Invocation) -> str:
+    """What is known, and the tool's last words without the secrets that it was given."""
+    tail = stderr_tail(directory, invocation.stderr)
+    return with_last_lines(detail, without(tail, secrets_of(invocation.environment)))
 
 
 def stderr_tail(directory: Path, stderr: str | None) -> str:
@@ -61,5 +74,5 @@ def stderr_tail(directory: Path, stderr: str | None) -> str:
     path = work / stderr if stderr else directory / jobdir.STDERR
     if stderr and not path.parent.resolve().is_relative_to(work.resolve()):
         return ""
-    lines = jobdir.last_lines(path, TAIL_BYTES).replace("\x00", "\ufffd").strip().splitlines()
+    lines = jobdir.last_lines(path, TAIL_BYTES).replace("\x00", "\ufffd").strip().split("\n")
     return "\n".join(lines[-TAIL_LINES:])

@@ -140,7 +140,7 @@ def test_a_failure_names_the_job_and_ends_the_others(bench: Bench, tmp_path: Pat
         "fails": {"run": shell(f"{wait}; echo so it goes >&2; exit 7"), "in": {}, "out": ["o"]},
     }
     start = time.monotonic()
-    with pytest.raises(ProcessFailedError, match=r"fails: exit_code \(exit code 7\): so it goes") as caught:
+    with pytest.raises(ProcessFailedError, match=r"^Job fails failed with exit code 7\.\n.*:\nso it goes$") as caught:
         bench.run(workflow(steps, {}))
     assert time.monotonic() - start < 20
     assert (caught.value.failure.key, caught.value.failure.outcome.exit_code) == ("fails", 7)

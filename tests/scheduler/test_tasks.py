@@ -122,8 +122,11 @@ def test_a_failed_job_fails_the_task_with_its_last_words(house: House) -> None:
         task = house.wait(house.queue(app))
     assert task.status is Status.FAILED
     assert task.progress is not None
-    assert task.progress.message.startswith("Job app failed with exit code 3: line 81\n"), task.progress.message
-    assert task.progress.message.endswith("line 100")
+    words = "".join(f"line {number}\n" for number in range(81, 101))
+    assert task.progress.message == (
+        f"Job app failed with exit code 3.\nThe last lines of its standard error:\n{words}"
+        "Logs: in the task's execution_details, job app: job.err.log, job.out.log, cmd.log"
+    )
     assert task.progress.message_code == "task_failed"
     assert house.events(task.id)[-1].message == task.progress.message
     assert task.errors[0]["message"] == task.progress.message
@@ -157,7 +160,10 @@ def test_one_failed_job_stops_the_others(house: House) -> None:
     assert time.monotonic() - begun < 20
     assert task.status is Status.FAILED
     assert task.progress is not None
-    assert task.progress.message == "Job say_3_s failed with exit code 9."
+    assert task.progress.message.splitlines()[:2] == [
+        "Job say_3_s failed with exit code 9.",
+        "Where: say, element 3 of 27 (bad)",
+    ]
     statuses = {job.name: job.status for job in house.jobs(task.id)}
     assert statuses.pop("say_3_s") is JobStatus.FAILED
     assert set(statuses.values()) == {JobStatus.ABORTED}
@@ -170,7 +176,7 @@ def test_one_failed_job_stops_the_others(house: House) -> None:
         (tool("no-such-program-at-all"), "Job app failed with exit code 127"),
         (
             {**tool("x"), "requirements": [], "arguments": [], "baseCommand": ["no-such-program"]},
-            "Job app could not start: command not found",
+            "Job app could not start. Command not found: no-such-program.",
         ),
         (tool("true", outputs=OUT), "Job app did not produce a required output"),
         (tool("echo $(inputs.x.y.z)", inputs={"x": "Any"}), "Job app"),

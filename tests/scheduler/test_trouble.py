@@ -3,10 +3,8 @@
 from pathlib import Path
 
 from araneus.model.errors import Fault, Refusal
-from araneus.model.job import Outcome, Reason
 from araneus.model.task import Status
 from araneus.scheduler.facts import Failed
-from araneus.scheduler.messages import internal_error, job_failed, task_failed
 from araneus.scheduler.record import Entry, record
 from araneus.scheduler.writer import Trouble, Writer
 from araneus.storage.base import Blob
@@ -14,7 +12,6 @@ from araneus.storage.posix import PosixStorage
 from tests.scheduler.house import House, now, tool
 
 OUT = {"out": {"type": "File", "outputBinding": {"glob": "out"}}}
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 
 class FailingStorage(PosixStorage):
@@ -48,7 +45,7 @@ def test_a_full_disk_fails_the_task_and_nothing_is_lost(house: House) -> None:
         assert failed.progress is not None
         assert (
             failed.progress.message
-            == "The task " + "failed: no space is left on the disk; free some and run the task again."
+            == "The task failed: no space is left on the disk. Free some and run the task again."
         )
         (attempt,) = house.attempts(failed.id)
         assert (Path(attempt.directory) / "work" / "out").read_text() == "x\n"
@@ -94,18 +91,3 @@ def test_a_task_that_is_gone_is_answered_with_none(house: House) -> None:
     with house.database.write() as connection:
         (written,) = record(connection, [Entry(task="gone", project="x", root="x", claim=True)], now())
     assert written.status is None
-
-
-def test_every_reason_has_a_sentence_and_stands_in_the_documentation() -> None:
-    page = (CHECKOUT / "docs" / "errors.md").read_text()
-    for reason in Reason:
-        sentence = job_failed("align", Outcome(reason=reason, exit_code=1))
-        assert sentence.startswith("Job align ")
-        assert sentence.endswith(".")
-        assert f"`{reason.value}`" in page
-    assert (
-        job_failed("a", Outcome(reason=Reason.EXIT_CODE, exit_code=2, message="x"))
-        == "Job a failed with exit code 2: x"
-    )
-    assert task_failed(Outcome(reason=Reason.BAD_INPUT, message="y")) == "The task was given inputs that do not fit: y"
-    assert internal_error(ValueError()) == "Internal error (see the server's log): ValueError"
