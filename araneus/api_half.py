@@ -8,6 +8,7 @@ import uvicorn
 
 from araneus import accounts
 from araneus.api.app import build
+from araneus.api.background import Background
 from araneus.api.connection import BoundedConnection
 from araneus.api.services import ApiSettings, Services
 from araneus.config import Settings
@@ -34,12 +35,14 @@ def run(settings: Settings, sock: socket.socket, parent: int, word: Word) -> Non
                 rate_limit=settings.limits.requests,
                 rate_window=settings.limits.window,
                 link_lifetime=timedelta(seconds=settings.storage.link_lifetime),
+                upload_lifetime=timedelta(seconds=settings.storage.upload_lifetime),
                 max_body=settings.server.body_limit * 1024**2,
             ),
         )
         server = _Server(services, lambda: word.say(ready=username))
         watch_parent(parent, server.stop)
-        server.run(sockets=[sock])
+        with Background(services):
+            server.run(sockets=[sock])
         wakeup.close()
 
 

@@ -40,15 +40,16 @@ class DatabaseSettings:
 
 @dataclass(frozen=True, slots=True)
 class StorageSettings:
-    """Where bytes are kept. ``link_lifetime`` is in seconds."""
+    """Where bytes are kept. Lifetimes are in seconds."""
 
     directory: str
     link_lifetime: int
+    upload_lifetime: int
 
 
 @dataclass(frozen=True, slots=True)
 class JobSettings:
-    """What jobs may use and how they are confined. ``memory`` is in MiB."""
+    """What jobs may use and how they are confined. ``memory`` is in MiB, ``memory_headroom`` a factor."""
 
     directory: str
     cores: int
@@ -56,7 +57,10 @@ class JobSettings:
     sandbox: str
     containers: str
     unconfined: bool
+    memory_headroom: float
     strict_limits: bool
+    max_processes: int
+    network: bool
     path: str
 
 
@@ -128,6 +132,12 @@ _CHOICES = {
     ("jobs", "containers"): ("auto", "docker", "podman", "none"),
     ("log", "level"): ("debug", "info", "warning", "error"),
 }
+_LEAST: dict[tuple[str, str], float] = {
+    ("jobs", "cores"): 0,
+    ("jobs", "memory"): 0,
+    ("jobs", "memory_headroom"): 1,
+    ("jobs", "max_processes"): 16,
+}
 _Section = TypeVar("_Section")
 
 
@@ -146,6 +156,9 @@ def load(data: Path, environ: Mapping[str, str], overrides: Mapping[str, Mapping
     for (section, key), choices in _CHOICES.items():
         if values[section][key] not in choices:
             raise SettingsError(f"{section}.{key} is {values[section][key]!r}; choose one of {', '.join(choices)}.")
+    for (section, key), least in _LEAST.items():
+        if not values[section][key] >= least:
+            raise SettingsError(f"{section}.{key} is {values[section][key]!r}; it must be {least} or more.")
     return Settings(
         data=data,
         server=_section(ServerSettings, values["server"]),

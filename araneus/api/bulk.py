@@ -72,7 +72,7 @@ def delete_files(call: Call, services: Services) -> Answer:
 
     def delete(conn: Connection, file_id: str) -> dict[str, Any]:
         file, _ = access.file_of(conn, call, file_id)
-        orphans.append(remove(conn, call, file_id))
+        orphans.append(remove(conn, call.caller.username, file_id))
         return show_file(call, file)
 
     with services.database.write() as conn:
@@ -133,7 +133,7 @@ def copy_files(call: Call, services: Services) -> Answer:
 
     def copy(conn: Connection, folder: File, file_id: str) -> dict[str, Any]:
         try:
-            made = copied(conn, call, file_id, folder, now=services.clock())
+            made = copied(conn, call.caller.username, file_id, folder, now=services.clock())
         except Refusal as refusal:
             return {"status": "ERROR", "message": refusal.message, "error": _error(call, refusal)}
         return {"status": "OK", "new_file_id": made.id, "new_file_name": made.name}

@@ -126,14 +126,14 @@ def writable_file(conn: Connection, call: Call, file_id: str, to: str, folder_fa
 def delete_file(call: Call, services: Services) -> Answer:
     """``DELETE /files/{id}``: a file or an empty folder."""
     with services.database.write() as conn:
-        orphan = remove(conn, call, call.path["file"])
+        orphan = remove(conn, call.caller.username, call.path["file"])
     drop_orphans(services, [orphan])
     return NO_CONTENT
 
 
-def remove(conn: Connection, call: Call, file_id: str) -> str | None:
-    """Delete the row; the location of the bytes when that was their last one."""
-    file, held = access.file_of(conn, call, file_id)
+def remove(conn: Connection, username: str, file_id: str) -> str | None:
+    """Delete the row in a user's name; the location of the bytes when that was their last one."""
+    file, held = access.file_for(conn, username, file_id)
     if file.hidden:
         raise Refusal(Fault.FILE_FORBIDDEN, "Logs of a task leave with the task.")
     require_write(held, "delete the file")
@@ -150,15 +150,17 @@ def copy_file(call: Call, services: Services) -> Answer:
     with services.database.write() as conn:
         folder, held = folder_for(conn, call, project=body.project, parent=body.parent)
         require_write(held, "copy files into it")
-        copy = copied(conn, call, call.path["file"], folder, body.name, now=services.clock())
+        copy = copied(conn, call.caller.username, call.path["file"], folder, body.name, now=services.clock())
     return wire.created(call, show_file(call, copy))
 
 
-def copied(conn: Connection, call: Call, file_id: str, folder: File, name: str | None = None, *, now: datetime) -> File:
-    """Insert a copy of a file into a folder; a name that is taken there gets a numeric prefix."""
+def copied(
+    conn: Connection, username: str, file_id: str, folder: File, name: str | None = None, *, now: datetime
+) -> File:
+    """Insert a user's copy of a file into a folder; a name that is taken there gets a numeric prefix."""
     projects.lock(conn, folder.project)  # before the turn, as everybody does: the other order would deadlock
     take_turn(conn, Turn.LOCATIONS)  # so that nobody drops the bytes between our look at the row and the new one
-    source, held = access.file_of(conn, call, file_id)
+    source, held = access.file_for(conn, username, file_id)
     if source.folder:
         raise Refusal(Fault.FOLDER_NOT_COPYABLE, "Folders cannot be copied by this call.")
     require(held, Permission.COPY, Fault.FILE_COPY_FORBIDDEN, "copy its files")

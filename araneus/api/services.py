@@ -1,5 +1,6 @@
 """What every handler may use: the database, the bytes, the clock and a few settings; built once by main."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,6 +27,7 @@ class ApiSettings:
     rate_limit: int = 0
     rate_window: int = 300
     link_lifetime: timedelta = timedelta(days=2)
+    upload_lifetime: timedelta = timedelta(days=7)
     max_body: int = 64 * 1024**2
     threads: int = 16
 
@@ -35,7 +37,8 @@ class Services:
     """What handlers work with.
 
     ``clock`` gives the time in UTC. ``wake`` tells the scheduler that there is something to do; call it after the
-    commit. It never fails. ``forms`` keeps the normal forms of apps in memory.
+    commit. It never fails. ``forms`` keeps the normal forms of apps in memory. ``chores`` is set when there is
+    something to do in the background.
     """
 
     database: Database
@@ -44,3 +47,4 @@ class Services:
     settings: ApiSettings
     wake: Callable[[], None] = field(default=lambda: None)
     forms: NormalForms = field(default_factory=NormalForms)
+    chores: threading.Event = field(default_factory=threading.Event)

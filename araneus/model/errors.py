@@ -109,6 +109,23 @@ class Fault(StrEnum):
     UPLOAD_PART_INVALID = auto()
     UPLOAD_PARTS_INVALID = auto()
 
+    ERRAND_DESTINATION_FORBIDDEN = auto()
+    ERRAND_NOT_FOUND = auto()
+    ERRAND_PROJECT_NOT_FOUND = auto()
+    ERRAND_FOLDER_NOT_FOUND = auto()
+    ERRAND_SOURCE_NOT_FOUND = auto()
+    ERRAND_SOURCE_FORBIDDEN = auto()
+    ERRAND_DESTINATION_NOT_FOLDER = auto()
+    ERRAND_DESTINATION_MISSING = auto()
+    ERRAND_INTO_ITSELF = auto()
+    ERRAND_SOURCES_EMPTY = auto()
+    ERRAND_SOURCES_DUPLICATE = auto()
+    ERRAND_REQUEST_INVALID = auto()
+    ERRAND_INTERRUPTED = auto()
+
+    PATHS_EMPTY = auto()
+    PATH_EXPECTED = auto()
+
 
 class AraneusError(Exception):
     """Root of every error that Araneus raises on purpose."""

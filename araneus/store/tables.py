@@ -19,6 +19,10 @@ from sqlalchemy import (
 )
 
 from araneus.model.access import Permissions
+from araneus.model.division import Role
+from araneus.model.errand import EntryState, ErrandKind, ErrandState
+from araneus.model.errors import Fault
+from araneus.model.file import File
 from araneus.model.job import JobStatus, Outcome, Resources
 from araneus.model.task import Progress, Status
 from araneus.store.columns import SERIAL, TEXT, Json, JsonTuple, Moment, Record, Word
@@ -253,7 +257,6 @@ attempts = Table(
     Column("executor", TEXT, nullable=False),
     Column("directory", TEXT, nullable=False),
     Column("resources", Record(Resources), nullable=False),
-    Column("logs", Json, nullable=False),
     Column("outcome", Record(Outcome)),
     Column("created_on", Moment, nullable=False),
     Column("ended_on", Moment),
@@ -310,4 +313,109 @@ secrets = Table(
     metadata,
     Column("name", TEXT, primary_key=True),
     Column("value", LargeBinary, nullable=False),
+)
+
+errands = Table(
+    "errands",
+    metadata,
+    Column("id", TEXT, primary_key=True),
+    Column("username", TEXT, ForeignKey("users.username", ondelete="CASCADE"), nullable=False),
+    Column("kind", Word(ErrandKind), nullable=False),
+    Column("state", Word(ErrandState), nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("completed", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("started_on", Moment, nullable=False),
+    Column("finished_on", Moment),
+    Index("errands_username", "username", "started_on", "id"),
+    Index("errands_finished", "finished_on"),
+    Index(
+        "errands_open",
+        "id",
+        sqlite_where=text("finished_on IS NULL"),
+        postgresql_where=text("finished_on IS NULL"),
+    ),
+)
+
+errand_entries = Table(
+    # What an errand was asked to do and what it found in folders: the queue of its work and its result.
+    "errand_entries",
+    metadata,
+    Column("errand", TEXT, ForeignKey("errands.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("above", BigInteger),
+    Column("source", TEXT, nullable=False),
+    Column("project", TEXT),
+    Column("parent", TEXT),
+    Column("name", TEXT),
+    Column("folder", Boolean, nullable=False),
+    Column("state", Word(EntryState), nullable=False),
+    Column("opened", TEXT),
+    Column("made", TEXT),
+    Column("shown", Record(File)),
+    Column("fault", Word(Fault)),
+    Column("message", TEXT),
+    Index("errand_entries_state", "errand", "state", "number"),
+)
+
+divisions = Table(
+    "divisions",
+    metadata,
+    Column("id", TEXT, primary_key=True),
+    Column("name", TEXT, nullable=False),
+    Column("created_on", Moment, nullable=False),
+)
+
+division_members = Table(
+    # A user belongs to one division at most.
+    "division_members",
+    metadata,
+    Column("username", TEXT, ForeignKey("users.username", ondelete="CASCADE"), primary_key=True),
+    Column("division", TEXT, ForeignKey("divisions.id", ondelete="CASCADE"), nullable=False),
+    Column("role", Word(Role), nullable=False),
+    Index("division_members_division", "division", "username"),
+)
+
+teams = Table(
+    "teams",
+    metadata,
+    Column("id", TEXT, primary_key=True),
+    Column("division", TEXT, ForeignKey("divisions.id", ondelete="CASCADE"), nullable=False),
+    Column("name", TEXT, nullable=False),
+    Column("created_by", TEXT, nullable=False),
+    Column("created_on", Moment, nullable=False),
+    Index("teams_division", "division", "name", unique=True),
+)
+
+team_members = Table(
+    "team_members",
+    metadata,
+    Column("team", TEXT, ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True),
+    Column("username", TEXT, ForeignKey("users.username", ondelete="CASCADE"), primary_key=True),
+    Index("team_members_username", "username"),
+)
+
+charges = Table(
+    # What ended tasks cost, in millionths of a dollar. They stay when the project goes: a bill does not change.
+    "charges",
+    metadata,
+    Column("task", TEXT, primary_key=True),
+    Column("event", BigInteger, nullable=False),
+    Column("billing_group", TEXT, nullable=False),
+    Column("project", TEXT, nullable=False),
+    Column("project_name", TEXT, nullable=False),
+    Column("locked", Boolean, nullable=False),
+    Column("app", TEXT, nullable=False),
+    Column("name", TEXT, nullable=False),
+    Column("batch", Boolean, nullable=False),
+    Column("parent", TEXT),
+    Column("ran_by", TEXT, nullable=False),
+    Column("status", Word(Status), nullable=False),
+    Column("started_on", Moment),
+    Column("ended_on", Moment, nullable=False),
+    Column("computation", BigInteger, nullable=False),
+    Column("storage", BigInteger, nullable=False),
+    Index("charges_group", "billing_group", "ended_on", "task"),
+    Index("charges_parent", "parent"),
+    Index("charges_event", "event"),
 )

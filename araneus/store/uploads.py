@@ -1,6 +1,7 @@
 """Uploads on their way in, and the parts that have arrived."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy import delete as delete_from
@@ -49,6 +50,11 @@ def in_project(conn: Connection, project: str) -> list[Upload]:
     """The uploads into a project, oldest first: their bytes have to be dropped when the project goes."""
     query = select(*_uploads.columns).where(_table.c.project == project).order_by(_table.c.initiated, _table.c.id)
     return _uploads.read_all(conn.execute(query))
+
+
+def begun_before(conn: Connection, moment: datetime) -> list[Upload]:
+    """The uploads that were begun before a moment and are still under way."""
+    return _uploads.read_all(conn.execute(select(*_uploads.columns).where(_table.c.initiated < moment)))
 
 
 def put_part(conn: Connection, upload_id: str, part: Part) -> None:

@@ -16,6 +16,7 @@ import uvicorn
 from sevenbridges import Api
 
 from araneus.api.app import build
+from araneus.api.background import Background
 from araneus.api.services import ApiSettings, Services
 from araneus.model.ids import new_token, new_uuid
 from araneus.model.user import Token, User, token_digest
@@ -100,7 +101,8 @@ def serve(services: Services) -> Iterator[str]:
             if not thread.is_alive():
                 raise RuntimeError("the server did not start")
             threading.Event().wait(0.01)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with Background(services, poll=0.2):
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(timeout=20)

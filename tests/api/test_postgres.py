@@ -7,12 +7,13 @@ import httpx
 import pytest
 
 from araneus.testing.postgres import PostgresAbsent, PrivatePostgres
-from tests.api import test_bulk, test_edge, test_files, test_projects, test_uploads
+from tests.api import test_bulk, test_edge, test_errands, test_files, test_projects, test_uploads
 from tests.api.conftest import Server, running
 
 pytestmark = pytest.mark.postgres
 project = test_files.project
 log = test_files.log
+grown = test_errands.grown
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +60,10 @@ test_coming_and_going = test_uploads.test_bytes_that_come_and_go_at_the_same_tim
 test_coming_while_going = test_uploads.test_files_that_come_while_their_project_goes
 test_bulk_changes = test_bulk.test_update_replaces_and_edit_merges
 test_revocation = test_edge.test_a_revoked_token_and_a_disabled_user_are_refused_at_once
+test_errand_copies = test_errands.test_copying_keeps_the_structure
+test_errand_joins = test_errands.test_what_is_there_already_is_joined_or_gets_another_name
+test_errand_moves = test_errands.test_moving_keeps_the_ids_of_files
+test_errand_deletions = test_errands.test_deleting_folders_with_their_content
+test_errand_failures = test_errands.test_an_item_that_fails_does_not_stop_the_others
+test_errand_lists = test_errands.test_errands_of_others_do_not_exist
+test_errand_trouble = test_errands.test_a_step_that_keeps_failing_is_skipped

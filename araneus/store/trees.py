@@ -1,0 +1,89 @@
+"""Walking the content of folders piece by piece, and taking a file to another project under its id."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import ColumnElement, Connection, func, select, update
+
+from araneus.model.errors import Fault, Refusal
+from araneus.model.file import File
+from araneus.store import labels, tables
+from araneus.store.constraints import refusing
+from araneus.store.shape import Shape
+
+_table = tables.files
+_files = Shape(File, _table)
+_LISTED = ""
+
+
+def after(
+    conn: Connection,
+    parent: str,
+    name: str | None,
+    *,
+    limit: int,
+    names: Sequence[str] | None = None,
+    tags: Sequence[str] = (),
+    origin_task: str | None = None,
+) -> list[File]:
+    """What stands in a folder behind a name (None: from the start), by name, filtered as `files.page` does it."""
+    return _files.read_all(
+        conn.execute(
+            select(*_files.columns)
+            .where(*_wanted(parent, names, tags, origin_task), *([] if name is None else [_table.c.name > name]))
+            .order_by(_table.c.name)
+            .limit(limit)
+        )
+    )
+
+
+def count(
+    conn: Connection,
+    parent: str,
+    *,
+    names: Sequence[str] | None = None,
+    tags: Sequence[str] = (),
+    origin_task: str | None = None,
+) -> int:
+    """How much of the content of a folder passes the filters."""
+    wanted = _wanted(parent, names, tags, origin_task)
+    return conn.execute(select(func.count()).select_from(_table).where(*wanted)).scalar_one()
+
+
+def transfer(conn: Connection, before: File, after: File) -> None:
+    """Give a file the project, parent and name that it has in ``after``; its id stays. Not for folders, whose content
+    would stay behind (ValueError). Raises `Refusal` FILE_EXISTS when the name is taken and PARENT_MISSING when the
+    folder is gone."""
+    if before.folder or before.id != after.id or after.parent is None:
+        raise ValueError(f"only a file can be transferred, and into a folder: {before.id}")
+    destination = conn.execute(
+        select(_table.c.folder).where(_table.c.id == after.parent, _table.c.project == after.project)
+    ).scalar()
+    missing = Refusal(Fault.PARENT_MISSING, "The destination folder does not exist any more.")
+    if not destination:
+        raise missing
+    taken = Refusal(Fault.FILE_EXISTS, f"The folder has an entry named {after.name!r} already.")
+    with refusing(conn, taken=taken, missing=missing):
+        conn.execute(update(_table).where(_table.c.id == before.id).values(**_files.changes(before, after)))
+    labels.move(conn, after)
+
+
+def sizes(conn: Connection, projects: Sequence[str]) -> Mapping[str, int]:
+    """The bytes of all files of each project; a project without any is left out. Reads every file of the projects."""
+    query = (
+        select(_table.c.project, func.sum(_table.c.size))
+        .where(_table.c.project.in_(projects), _table.c.size.is_not(None))
+        .group_by(_table.c.project)
+    )
+    return {project: int(size) for project, size in conn.execute(query)}
+
+
+def _wanted(
+    parent: str, names: Sequence[str] | None, tags: Sequence[str], origin_task: str | None
+) -> list[ColumnElement[bool]]:
+    here = (_table.c.parent == parent) & (_table.c.shelf == _LISTED)
+    wanted: list[ColumnElement[bool]] = [here, *labels.matching(parent, {}, tags)]
+    if names is not None:
+        wanted.append(_table.c.name.in_(names))
+    if origin_task is not None:
+        wanted.append(_table.c.origin_task == origin_task)
+    return wanted
