@@ -8,11 +8,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from araneus.executors.base import Submission
-from araneus.executors.enclosure import Launch, check_command, tool_environment, with_odd_names
+from araneus.executors.enclosure import Launch, check_command, tool_environment
+from araneus.executors.errors import CannotStartError
 from araneus.executors.jobdir import TEMPORARY, WORK
 from araneus.executors.mounts import Bind
 from araneus.model.job import Outcome, Reason
@@ -79,7 +80,6 @@ class Bubblewrap:
         """The command in a sandbox, after making sure that the sandbox has it."""
         environment = tool_environment(submission, self._path)
         check_command(submission, environment.get("PATH", ""), self._shows)
-        command = with_odd_names(submission.command, environment)
         network = ("--share-net", *_existing("/etc", _ETC_NETWORK)) if submission.network else ()
         scratch = os.fspath(submission.directory / TEMPORARY)
         directories = (
@@ -94,22 +94,13 @@ class Bubblewrap:
         # /tmp is the job's scratch directory: a tmpfs would take memory that nobody has counted. It comes early, since
         # what is shown may themselves lie below /tmp. What is left of the sandbox's root is memory too, so read-only.
         temporary = ("--bind", scratch, "/tmp")  # noqa: S108 - the sandbox's own /tmp
-        last = ("--remount-ro", "/", "--chdir", submission.work)
+        last = (*variables(environment), "--remount-ro", "/", "--chdir", submission.work)
         options = (*self._system, *temporary, *self._shown, *network, *directories, *mounted, *last)
-        return Launch(command=(self._program, *options, "--", *command), environment=environment)
+        return Launch(command=(self._program, *options, "--", *submission.command), environment={"PATH": self._path})
 
     def judge(self, code: int, stderr: str, notes: str) -> Outcome | None:
-        """Bubblewrap ends with 1 and a line of its own when it could not start the tool."""
-        lines = [line for line in stderr.splitlines() if line.startswith("bwrap: ")]
-        if code != 1 or not lines:
-            return None
-        problem = lines[-1].removeprefix("bwrap: ")
-        if problem.startswith("execvp"):
-            return Outcome(
-                reason=Reason.COMMAND_NOT_FOUND,
-                message=f"The sandbox could not start the command: {problem.removeprefix('execvp ')}.",
-            )
-        return Outcome(reason=Reason.NOT_STARTED, message=f"The sandbox could not be made: {problem}.")
+        """See `judge`."""
+        return judge(code, stderr)
 
     def _shows(self, path: str) -> bool:
         roots = ("/usr", *(f"/{name}" for name in _TOP), *map(str, self._read_only))
@@ -128,6 +119,31 @@ class Bubblewrap:
                 continue
             kept.append(bind)
         return kept
+
+
+def variables(environment: Mapping[str, str]) -> list[str]:
+    """The options that give the tool its variables.
+
+    They must not be those of bubblewrap or of the wrapper: LD_PRELOAD, say, would be obeyed outside of the sandbox.
+    """
+    for name in environment:
+        if not name or "=" in name:
+            raise CannotStartError(Reason.BAD_INPUT, f"{name!r} cannot be the name of an environment variable.")
+    return [option for name, text in environment.items() for option in ("--setenv", name, text)]
+
+
+def judge(code: int, stderr: str) -> Outcome | None:
+    """Bubblewrap ends with 1 and a line of its own when it could not start the tool."""
+    lines = [line for line in stderr.splitlines() if line.startswith("bwrap: ")]
+    if code != 1 or not lines:
+        return None
+    problem = lines[-1].removeprefix("bwrap: ")
+    if problem.startswith("execvp"):
+        return Outcome(
+            reason=Reason.COMMAND_NOT_FOUND,
+            message=f"The sandbox could not start the command: {problem.removeprefix('execvp ')}.",
+        )
+    return Outcome(reason=Reason.NOT_STARTED, message=f"The sandbox could not be made: {problem}.")
 
 
 def _identity() -> tuple[str, ...]:

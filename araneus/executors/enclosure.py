@@ -158,7 +158,9 @@ def check_command(submission: Submission, path: str, visible: Callable[[str], bo
     )
 
 
-def with_odd_names(command: tuple[str, ...], environment: dict[str, str]) -> tuple[str, ...]:
+def with_odd_names(
+    command: tuple[str, ...], environment: dict[str, str], program: str = "/usr/bin/env"
+) -> tuple[str, ...]:
     """The command, preceded by ``env`` with the variables that a shell does not hand on (``a.b``, ``IFS``).
 
     They are taken out of ``environment``.
@@ -169,7 +171,7 @@ def with_odd_names(command: tuple[str, ...], environment: dict[str, str]) -> tup
     for name in odd:
         if not name or "=" in name:
             raise CannotStartError(Reason.BAD_INPUT, f"{name!r} cannot be the name of an environment variable.")
-    return ("/usr/bin/env", "--", *(f"{name}={environment.pop(name)}" for name in odd), *command)
+    return (program, "--", *(f"{name}={environment.pop(name)}" for name in odd), *command)
 
 
 def _is_plain(name: str) -> bool:

@@ -260,3 +260,12 @@ def test_unknown_choices_are_refused() -> None:
 def test_warnings_say_what_is_not_protected(containers: Containers) -> None:
     assert len(containers.warnings) == 1
     assert len(Containers.detect("none").warnings) == 2
+
+
+def test_variables_of_a_tool_reach_nothing_outside_of_it(sandbox: LocalExecutor, jobs: Path, tmp_path: Path) -> None:
+    # The dynamic loader obeys these in any program, so also in those that come before the sandbox is closed.
+    environment = {"LD_DEBUG": "files", "LD_DEBUG_OUTPUT": str(tmp_path / "escaped"), "LD_PRELOAD": "libno-such.so"}
+    report = run(sandbox, jobs / "a", "sh", "-c", "echo $LD_DEBUG", environment=environment)
+    assert report.outcome.exit_code == 0
+    assert out(jobs / "a") == "files\n"
+    assert list(tmp_path.glob("escaped*")) == []
