@@ -1,14 +1,17 @@
 """How tools are closed off from this machine: from the settings to the enclosures that are there."""
 
+import hashlib
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from araneus.config import Settings
+from araneus.config import JobSettings, Settings
+from araneus.executors.cgroups import Cgroups
 from araneus.executors.containers import Containers, UnavailableError
 from araneus.executors.enclosure import Guarded, Host
+from araneus.executors.limits import Policy, job_memory, machine_memory
 from araneus.store import users
 from araneus.store.database import Database
 
@@ -37,13 +40,15 @@ def build_containers(settings: Settings, allowed: Callable[[], bool]) -> Contain
 
     A tool that none of them closes off is started only while ``allowed`` says so.
     """
+    policy = policy_of(settings.jobs, machine_memory())
     path = settings.jobs.path or tool_path(os.environ.get("PATH", ""))
     choice = settings.jobs.containers
     found = Containers.detect(
         "auto" if choice == "none" else choice,
         path=path,
         read_only=readable(path),
-        strict=settings.jobs.strict_limits,
+        policy=policy,
+        groups=Cgroups.detect(group_name(settings.jobs_directory), policy.memory),
     )
     if choice == "none":
         found = replace(found, engine=None)
@@ -52,6 +57,22 @@ def build_containers(settings: Settings, allowed: Callable[[], bool]) -> Contain
     if settings.jobs.sandbox == "none" or not found.bare.encloses:
         found = replace(found, bare=Guarded(Host(path), allowed))
     return found
+
+
+def policy_of(jobs: JobSettings, machine: int) -> Policy:
+    """What the jobs of a server may use on a machine with so many MiB of memory."""
+    return Policy(
+        memory=jobs.memory or job_memory(machine),
+        strict=jobs.strict_limits,
+        headroom=jobs.memory_headroom,
+        processes=jobs.max_processes,
+        network=jobs.network,
+    )
+
+
+def group_name(jobs: Path) -> str:
+    """The control group of the server with this jobs directory: the same after a restart, and no other server's."""
+    return f"araneus-{hashlib.sha256(os.fsencode(jobs.absolute())).hexdigest()[:16]}"
 
 
 def may_run_unconfined(settings: Settings, database: Database) -> bool:

@@ -28,7 +28,9 @@ from araneus.cwl.ready import ready_inputs
 from araneus.cwl.scope import Report, Scope, minor_version
 from araneus.cwl.text import parse_text
 from araneus.executors.base import Executor
+from araneus.executors.cgroups import Cgroups
 from araneus.executors.containers import Containers, UnavailableError
+from araneus.executors.limits import default_policy
 from araneus.executors.local import LocalExecutor
 from araneus.model.job import Reason
 from araneus.model.values import Value
@@ -172,12 +174,13 @@ def _overridden(process: Process, requirements: Mapping[str, Mapping[str, Any]])
 
 
 def _executor(containers: str, say: Callable[[str], None], *, images: bool) -> LocalExecutor:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    policy = default_policy()
+    groups = Cgroups.detect(f"araneus-cwl-{os.getpid()}", policy.memory)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return LocalExecutor(
         cores=cores,
-        memory=memory,
-        containers=Containers.detect(containers, images=images),
+        memory=policy.memory,
+        containers=Containers.detect(containers, images=images, policy=policy, groups=groups),
         clock=lambda: datetime.now(UTC),
         say=say,
     )

@@ -63,10 +63,10 @@ def run(settings: Settings, parent: int, word: Word) -> None:
 
 
 def _executor(settings: Settings, containers: Containers) -> LocalExecutor:
-    """The executor of this machine, with the cores and memory of the settings or all there are."""
+    """The executor of this machine, with the cores and memory of the settings or what jobs may have of it."""
     return LocalExecutor(
         cores=settings.jobs.cores or len(os.sched_getaffinity(0)),
-        memory=settings.jobs.memory or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1024**2,
+        memory=containers.policy.memory,
         containers=containers,
         clock=clock,
         say=lambda message: _log.info("executor", message=message),

@@ -23,7 +23,7 @@ _LARGEST: Final = 2**53
 def resources(
     tool: Process, inputs: Mapping[str, Value], evaluator: Evaluator, *, locate: Locate = local_path
 ) -> Resources:
-    """Cores, memory and disk of a job. The Min of a pair counts, the Max where there is no Min.
+    """Cores, memory and disk of a job. The Min of a pair is set aside, the Max where there is no Min.
 
     Raises `ExpressionError` for what is no amount.
     """
@@ -34,22 +34,32 @@ def resources(
         name: _first(requirement.get(f"{name}Min"), requirement.get(f"{name}Max"))
         for name in ("cores", "ram", "tmpdir", "outdir")
     }
+    most: dict[str, Any] = {name: requirement.get(f"{name}Max") for name in ("cores", "ram")}
     if cores_hint is not None:
         asked["cores"] = _first(cores_hint.get("value"), asked["cores"])
     if memory_hint is not None:
         asked["ram"] = _first(memory_hint.get("value"), asked["ram"])
-    known = described_inputs(inputs, locate) if any(isinstance(item, str) for item in asked.values()) else inputs
-    amounts = {
-        name: _amount(item, known, evaluator, f"ResourceRequirement/{name}")
-        for name, item in asked.items()
-        if item is not None
-    }
+    written = any(isinstance(item, str) for item in (*asked.values(), *most.values()))
+    known = described_inputs(inputs, locate) if written else inputs
+    amounts = _amounts(asked, known, evaluator)
+    upper = _amounts(most, known, evaluator)
     return Resources(
         cores=amounts.get("cores") or _DEFAULTS.cores,
         memory=math.ceil(amounts.get("ram", _DEFAULTS.memory)),
         tmpdir=math.ceil(amounts.get("tmpdir", _DEFAULTS.tmpdir)),
         outdir=math.ceil(amounts.get("outdir", _DEFAULTS.outdir)),
+        memory_stated="ram" in amounts,
+        memory_max=math.ceil(upper.get("ram", 0)) or None,
+        cores_max=upper.get("cores") or None,
     )
+
+
+def _amounts(asked: Mapping[str, Any], known: Mapping[str, Value], evaluator: Evaluator) -> dict[str, float]:
+    return {
+        name: _amount(item, known, evaluator, f"ResourceRequirement/{name}")
+        for name, item in asked.items()
+        if item is not None
+    }
 
 
 def _first(*values: Value) -> Value:

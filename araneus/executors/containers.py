@@ -53,8 +53,8 @@ class Containers:
     ) -> "Containers":
         """What works here. ``choice`` is one of `CHOICES`: ``auto`` takes the best of what works, ``none`` nothing;
         naming one makes it a must. ``path`` is the PATH of tools, ``read_only`` are further paths that sandboxed tools
-        may read, ``rewrite`` replaces prefixes of image names; ``policy`` and ``groups`` as above. Without ``images`` no
-        engine is looked for unless it is named. Raises `UnavailableError`.
+        may read, ``rewrite`` replaces prefixes of image names; ``policy`` and ``groups`` as above. Without ``images``
+        no engine is looked for unless it is named. Raises `UnavailableError`.
         """
         if choice not in CHOICES:
             raise UnavailableError(f"Unknown container setting {choice!r}: use one of {', '.join(CHOICES)}.")

@@ -73,13 +73,16 @@ class Finding:
 class Record:
     """What a later process needs besides the files: the size to count, the limit to enforce, the container to end.
 
-    Memory in MiB, ``time_limit`` in seconds from the start; ``enclosure`` names what the tool
-    runs in; ``stderr`` is the name in the working directory that its stderr goes to, None for the log.
+    Memory in MiB (``memory_limit`` 0: unknown), ``time_limit`` in seconds from the start, ``processes`` is their limit;
+    ``enclosure`` names what the tool runs in; ``stderr`` is the name in the working directory that its stderr goes to,
+    None for the log.
     """
 
     attempt: str
     cores: float = 0.0
     memory: int = 0
+    memory_limit: int = 0
+    processes: int = 0
     time_limit: float | None = None
     enclosure: str = "none"
     stderr: str | None = None
@@ -169,6 +172,8 @@ def _record(found: Mapping[str, Any]) -> Record:
         attempt=str(found["attempt"]) if "attempt" in found else "",
         cores=max(0.0, float(found.get("cores", 0.0))),
         memory=max(0, int(found.get("memory", 0))),
+        memory_limit=max(0, int(found.get("memory_limit", 0))),
+        processes=max(0, int(found.get("processes", 0))),
         time_limit=None if limit is None else max(0.0, float(limit)),
         enclosure=str(found.get("enclosure", "none")),
         stderr=None if found.get("stderr") is None else str(found["stderr"]),

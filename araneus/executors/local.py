@@ -12,7 +12,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -23,9 +23,10 @@ from araneus.executors.enclosure import Enclosure
 from araneus.executors.errors import outcome_of
 from araneus.executors.fetch import Fetcher
 from araneus.executors.jobdir import Finding, Record, Trace
+from araneus.executors.limits import limits_for
 from araneus.executors.prepare import begin
 from araneus.executors.starter import Starter
-from araneus.executors.verdict import Stop, out_of_memory, verdict
+from araneus.executors.verdict import Seen, Stop, explained, verdict
 from araneus.executors.watch import Watch
 from araneus.model.job import Outcome, Reason, Resources
 
@@ -108,6 +109,8 @@ class LocalExecutor:
         if submission.attempt in self._taken:
             return
         self._taken[submission.attempt] = submission.resources
+        if submission.network and not self._containers.policy.network:
+            submission = replace(submission, network=False)
         try:
             self._begin(submission)
         except Exception as problem:
@@ -159,6 +162,8 @@ class LocalExecutor:
         self._fetcher.close()
         self._starter.close()
         self._watch.close()
+        if self._containers.groups is not None:
+            self._containers.groups.close()
 
     def _begin(self, submission: Submission) -> None:
         enclosure = self._containers.enclosure(submission.image)
@@ -177,7 +182,8 @@ class LocalExecutor:
         active.starting = True
         self._active[active.attempt] = active
         groups = self._containers.groups
-        self._starter.start(active.attempt, lambda: begin(submission, active.enclosure, image, groups))
+        limits = limits_for(submission.resources, self._containers.policy)
+        self._starter.start(active.attempt, lambda: begin(submission, active.enclosure, image, limits, groups))
 
     def _started(self, active: _Active, result: int | Exception | None) -> None:
         submission, active.submission, active.starting = active.submission, None, False
@@ -259,9 +265,7 @@ class LocalExecutor:
                 self._stop(active, Stop.TIME_LIMIT)
             if active.kill_at <= now:
                 active.kill_at = now + 1.0
-                processes.end([active.suspect])
-                if self._containers.groups is not None:
-                    self._containers.groups.end(active.attempt)
+                self._kill(active)
             if active.submission is None and not active.watched:
                 self._look_again(active)
         tick = now + self._watch.TICK
@@ -290,34 +294,44 @@ class LocalExecutor:
         """The wrapper is gone: make sure that nothing of the attempt is left, then report it."""
         finding = jobdir.read_files(active.directory, alive=False)
         if active.stop is not None or finding.trace is not Trace.ENDED:
-            processes.end([active.suspect])
+            self._kill(active)
             self._end_container(active)
         status = processes.reap(active.pid) if active.child and active.pid is not None else None
         if active.child and active.pid is not None and processes.group_exists(active.pid):
-            processes.end([active.suspect])
+            self._kill(active)
         del self._active[active.attempt]
         self._conclude(active, finding, status)
 
+    def _kill(self, active: _Active) -> None:
+        # A group first: it is exact, and what multiplies cannot outrun it. The search finds what never joined one.
+        if self._containers.groups is not None:
+            self._containers.groups.end(active.attempt)
+        processes.end([active.suspect])
+
     def _conclude(self, active: _Active, finding: Finding, status: int | None = None) -> None:
         directory = active.directory
-        outcome = self._leave_group(active, finding)
+        smooth = active.stop is None and finding.exit_code == 0
+        seen = self._leave_group(active, smooth=smooth)
+        record = None if smooth else jobdir.read_record(directory)
+        outcome = None
         if active.stop is None and finding.exit_code not in {None, 0} and active.enclosure.encloses:
             notes = (jobdir.read_small(directory / jobdir.CONTAINER) or b"").decode("utf-8", "replace")
-            stderr = jobdir.error_tail(directory, jobdir.read_record(directory))
-            outcome = outcome or active.enclosure.judge(finding.exit_code or 0, stderr, notes)
+            outcome = active.enclosure.judge(finding.exit_code or 0, jobdir.error_tail(directory, record), notes)
         room = os.statvfs(directory).f_bavail > 0 if finding.trace is not Trace.ENDED and directory.is_dir() else True
-        self._over(active.attempt, outcome or verdict(finding, stop=active.stop, status=status, room=room), finding)
+        outcome = outcome or verdict(finding, stop=active.stop, status=status, room=room)
+        self._over(active.attempt, explained(outcome, seen, record), finding)
 
-    def _leave_group(self, active: _Active, finding: Finding) -> Outcome | None:
+    def _leave_group(self, active: _Active, *, smooth: bool) -> Seen:
         groups = self._containers.groups
         if groups is None:
-            return None
-        ran_out = groups.ran_out(active.attempt)
-        groups.end(active.attempt)
-        groups.remove(active.attempt)
-        if not ran_out or finding.exit_code == 0 or active.stop is not None:
-            return None
-        return out_of_memory(finding.exit_code)
+            return Seen()
+        seen = Seen()
+        if not smooth:
+            seen = Seen(shortage=groups.shortage(active.attempt), forks_refused=groups.forks_refused(active.attempt))
+        if not groups.remove(active.attempt):
+            groups.end(active.attempt)
+            groups.remove(active.attempt)
+        return seen
 
     def _over(self, attempt: str, outcome: Outcome, finding: Finding | None = None) -> None:
         now = self._clock()

@@ -5,22 +5,27 @@ import json
 import os
 import shlex
 import shutil
+from collections.abc import Sequence
+from pathlib import Path
 
 from araneus.executors import jobdir, processes
 from araneus.executors.base import Submission
 from araneus.executors.cgroups import Cgroups
 from araneus.executors.enclosure import Enclosure, Launch
 from araneus.executors.jobdir import Record, Trace
+from araneus.executors.limits import Limits
 from araneus.executors.mounts import Placer
 from araneus.executors.streams import opened
 
 _OWN = (jobdir.WORK, jobdir.TEMPORARY, jobdir.INPUTS, "aside")
 
 
-def begin(submission: Submission, enclosure: Enclosure, image: str, groups: Cgroups | None) -> int | None:
+def begin(
+    submission: Submission, enclosure: Enclosure, image: str, limits: Limits, groups: Cgroups | None
+) -> int | None:
     """Start the attempt and return its wrapper's process id; None when it was started before, or a wrapper lives.
 
-    ``image`` is what the enclosure's engine prepared, or empty; ``groups`` limit its memory where there are some.
+    ``image`` is what the enclosure's engine prepared, or empty; ``groups`` hold it to its limits where there are some.
     Raises `CannotStartError`, OSError and ValueError.
     """
     directory = submission.directory
@@ -31,16 +36,14 @@ def begin(submission: Submission, enclosure: Enclosure, image: str, groups: Cgro
     try:
         if jobdir.read_files(directory, alive=False).trace is not Trace.NOT_STARTED:
             return None
-        launch = prepare(submission, enclosure, image, lock)
-        group = ""
-        if groups is not None and launch.container is None:
-            group = os.fspath(groups.make(submission.attempt, submission.resources.memory))
-        return start(submission, enclosure, launch, lock, group)
+        launch = prepare(submission, enclosure, image, limits, lock)
+        joins = groups.make(submission.attempt, limits) if groups is not None and launch.container is None else ()
+        return start(submission, enclosure, launch, lock, limits=limits, joins=joins)
     finally:
         os.close(lock)
 
 
-def prepare(submission: Submission, enclosure: Enclosure, image: str, lock: int) -> Launch:
+def prepare(submission: Submission, enclosure: Enclosure, image: str, limits: Limits, lock: int) -> Launch:
     """Make the directories, put the files in place, write the logs for people; return what is to be run.
 
     ``lock`` is the descriptor that `jobdir.claim` gave. What an earlier call had begun before its process died is
@@ -54,6 +57,8 @@ def prepare(submission: Submission, enclosure: Enclosure, image: str, lock: int)
             attempt=submission.attempt,
             cores=submission.resources.cores,
             memory=submission.resources.memory,
+            memory_limit=limits.memory,
+            processes=limits.processes,
             time_limit=submission.time_limit,
             enclosure=enclosure.name,
             stderr=submission.stderr,
@@ -66,8 +71,16 @@ def prepare(submission: Submission, enclosure: Enclosure, image: str, lock: int)
     return enclosure.launch(submission, binds, image)
 
 
-def start(submission: Submission, enclosure: Enclosure, launch: Launch, lock: int, group: str = "") -> int:
-    """Start the wrapper, in a control group if there is one, and return its process id.
+def start(
+    submission: Submission,
+    enclosure: Enclosure,
+    launch: Launch,
+    lock: int,
+    *,
+    limits: Limits,
+    joins: Sequence[Path] = (),
+) -> int:
+    """Start the wrapper, in its control groups if there are any, and return its process id.
 
     Raises `CannotStartError`, OSError and ValueError.
     """
@@ -81,7 +94,8 @@ def start(submission: Submission, enclosure: Enclosure, launch: Launch, lock: in
             streams,
             lock=lock,
             container=launch.container,
-            group=group,
+            badness=limits.badness,
+            groups=joins,
         )
 
 

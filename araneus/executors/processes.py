@@ -24,9 +24,11 @@ MARK = "ARANEUS_ATTEMPT"
 _PROC = Path("/proc")
 _LOCK_DESCRIPTOR = 9
 
-# $1 is the job directory, $2 the file to join a control group by, or empty; the rest is the command. Only builtins of
-# the shell are used, so nothing but the tool itself is executed. The traps keep the wrapper alive when a tool signals
-# its own process group; they are reset for the tool. OLDPWD would tell the server's own directory.
+# $1 is the job directory, $2 how soon the kernel ends the tool when memory runs out, or empty, $3 the files to join
+# control groups by, with colons between them, or empty; the rest is the command. Only builtins of the shell are used,
+# so nothing but the tool itself is executed. The traps keep the wrapper alive when a tool signals its own process
+# group; they are reset for the tool. OLDPWD would tell the server's own directory. A variable that a document sets is
+# one of the shell's, too: its own have names that nobody uses.
 _WRAPPER = """\
 trap : HUP INT QUIT TERM USR1 USR2 ALRM
 echo "$$" >"$1/pid" || exit 125
@@ -34,13 +36,16 @@ umask 022
 ulimit -c 0
 cd "$1/work" || exit 125
 unset OLDPWD
-if [ "$2" ]; then echo "$$" >"$2"; fi
-job=$1
-shift 2
+if [ "$2" ]; then echo "$2" >/proc/self/oom_score_adj; fi 2>/dev/null
+IFS=:
+for _araneus_file in $3; do echo "$$" >"$_araneus_file" || exit 125; done
+unset IFS _araneus_file
+_araneus_job=$1
+shift 3
 "$@" 9>&-
-code=$?
-echo "$code" >"$job/exit_code"
-exit "$code"
+_araneus_code=$?
+echo "$_araneus_code" >"$_araneus_job/exit_code"
+exit "$_araneus_code"
 """
 
 # Like the wrapper, for a command that runs in a container: $2 is the engine, $3 the container's name. What the engine
@@ -52,16 +57,17 @@ umask 022
 ulimit -c 0
 cd "$1/work" || exit 125
 unset OLDPWD
-job=$1
-engine=$2
-name=$3
+_araneus_job=$1
+_araneus_engine=$2
+_araneus_name=$3
 shift 3
 "$@" 9>&-
-code=$?
-"$engine" inspect --format '{{.State.OOMKilled}} {{.State.Error}}' "$name" >"$job/container" 2>/dev/null 9>&-
-"$engine" rm -f "$name" >/dev/null 2>&1 </dev/null 9>&-
-echo "$code" >"$job/exit_code"
-exit "$code"
+_araneus_code=$?
+"$_araneus_engine" inspect --format '{{.State.OOMKilled}} {{.State.Error}}' "$_araneus_name" \\
+>"$_araneus_job/container" 2>/dev/null 9>&-
+"$_araneus_engine" rm -f "$_araneus_name" >/dev/null 2>&1 </dev/null 9>&-
+echo "$_araneus_code" >"$_araneus_job/exit_code"
+exit "$_araneus_code"
 """
 
 # Python, the halves of a server and those who start it in the background ignore some of these; a tool must start with
@@ -98,16 +104,20 @@ def spawn(
     *,
     lock: int,
     container: Container | None = None,
-    group: str = "",
+    badness: int | None = None,
+    groups: Sequence[Path] = (),
 ) -> int:
     """Start the wrapper in a session of its own and return its process id.
 
     The wrapper outlives this process: it writes ``pid``, runs the command in ``work/``, writes ``exit_code``, and holds
-    ``lock`` meanwhile. ``group`` is the file of a control group to join.
+    ``lock`` meanwhile. ``groups`` are the files of control groups to join, ``badness`` is what the kernel is told about
+    the tool for when memory runs out (0 to 1000); a container gets both from its engine.
     Raises OSError (E2BIG: too long a command line) or ValueError (a NUL in it).
     """
     script = _WRAPPER if container is None else _CONTAINER_WRAPPER
-    between = (group,) if container is None else (container.program, container.name)
+    joins = ":".join(map(os.fspath, groups))
+    own = ("" if badness is None else str(badness), joins)
+    between = own if container is None else (container.program, container.name)
     arguments = ["sh", "-c", script, "araneus-job", os.fspath(directory), *between, *command]
     descriptors = {0: streams.stdin, 1: streams.stdout, 2: streams.stderr, _LOCK_DESCRIPTOR: lock}
     return spawn_session("/bin/sh", arguments, environment, descriptors, _DEFAULT_SIGNALS)

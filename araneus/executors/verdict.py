@@ -1,9 +1,11 @@
 """Deciding how an attempt ended, from what was seen. Values in, an outcome out."""
 
 import signal
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from araneus.executors.jobdir import Finding, Trace
+from araneus.executors.cgroup_layout import Shortage
+from araneus.executors.jobdir import Finding, Record, Trace
 from araneus.model.job import Outcome, Reason
 
 _SIGNALS = {item.value: item.name for item in signal.Signals}
@@ -16,6 +18,15 @@ class Stop(StrEnum):
     TIME_LIMIT = "time_limit"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the attempt's control group tells: whose memory ran out so that the kernel ended a process of the attempt,
+    and whether it was refused processes."""
+
+    shortage: Shortage | None = None
+    forks_refused: bool = False
+
+
 def verdict(finding: Finding, *, stop: Stop | None = None, status: int | None = None, room: bool = True) -> Outcome:
     """The outcome of an attempt whose wrapper is gone.
 
@@ -25,11 +36,7 @@ def verdict(finding: Finding, *, stop: Stop | None = None, status: int | None = 
     if stop is Stop.CANCELLED:
         return Outcome(reason=Reason.CANCELLED, message="The job was cancelled.", exit_code=finding.exit_code)
     if stop is Stop.TIME_LIMIT:
-        return Outcome(
-            reason=Reason.TIME_LIMIT,
-            message="The job ran longer than its time limit and was ended: raise the limit (ToolTimeLimit).",
-            exit_code=finding.exit_code,
-        )
+        return Outcome(reason=Reason.TIME_LIMIT, exit_code=finding.exit_code)
     code = finding.exit_code
     if code is None and finding.trace is Trace.LOST and status is not None and status >= 0:
         code = status
@@ -49,12 +56,48 @@ def verdict(finding: Finding, *, stop: Stop | None = None, status: int | None = 
 
 
 def out_of_memory(exit_code: int | None) -> Outcome:
-    """The outcome of an attempt whose memory limit was reached."""
-    return Outcome(
-        reason=Reason.OUT_OF_MEMORY,
-        exit_code=exit_code,
-        message="The tool used more memory than its limit: ask for more (ramMin) and run the task again.",
-    )
+    """The outcome of an attempt whose memory limit was reached; `explained` gives it its sentence."""
+    return Outcome(reason=Reason.OUT_OF_MEMORY, exit_code=exit_code)
+
+
+def explained(outcome: Outcome, seen: Seen, record: Record | None) -> Outcome:
+    """The outcome with the sentence of its kind, and with what the control group knows.
+
+    A tool of which a process was ended for want of memory is out of memory unless it succeeded all the same: when it
+    goes on and fails with a code of its own, that is why. ``record`` is the attempt's, with its limits.
+    """
+    code = outcome.exit_code
+    if outcome.reason is Reason.TIME_LIMIT:
+        return replace(outcome, message=_time_sentence(record.time_limit if record else None))
+    ended_itself = outcome.reason in {Reason.SUCCEEDED, Reason.LOST, Reason.OUT_OF_MEMORY}
+    if ended_itself and code != 0 and (seen.shortage is not None or outcome.reason is Reason.OUT_OF_MEMORY):
+        message = _memory_sentence(seen.shortage or Shortage.OWN, record, code)
+        return Outcome(reason=Reason.OUT_OF_MEMORY, exit_code=code, message=message)
+    if seen.forks_refused and code != 0 and outcome.reason is Reason.SUCCEEDED:
+        limit = f" of {record.processes}" if record and record.processes else ""
+        sentence = f"The tool reached its limit{limit} processes and threads (setting jobs.max_processes)."
+        return replace(outcome, message=f"{outcome.message} {sentence}".strip())
+    return outcome
+
+
+def _time_sentence(limit: float | None) -> str:
+    after = f" after {limit:g} s" if limit is not None else ""
+    return f"It was ended{after}: raise or drop the ToolTimeLimit of the app if it needs longer."
+
+
+def _memory_sentence(shortage: Shortage, record: Record | None, code: int | None) -> str:
+    limit = f" of {record.memory_limit} MiB" if record and record.memory_limit else ""
+    sentences = []
+    if shortage is Shortage.OWN:
+        sentences.append(f"It used more than its limit{limit}.")
+    else:
+        sentences.append("All jobs together used up the memory that they may have, and this one was ended for it.")
+    if record:
+        sentences.append(f"{record.memory} MiB were set aside for it.")
+    if code not in {None, 128 + signal.SIGKILL}:
+        sentences.append(f"The kernel ended a process of the tool, and the tool then ended with exit code {code}.")
+    sentences.append("State what it needs with ramMin (or its limit with ramMax) in ResourceRequirement.")
+    return " ".join(sentences)
 
 
 def _signal(code: int) -> str:

@@ -335,12 +335,23 @@ def test_what_is_no_time_limit_is_refused(bench: Bench, limit: Any) -> None:
         ({}, Resources()),
         (
             {"coresMin": 2, "ramMin": 500, "tmpdirMin": 1, "outdirMin": 2},
-            Resources(cores=2, memory=500, tmpdir=1, outdir=2),
+            Resources(cores=2, memory=500, tmpdir=1, outdir=2, memory_stated=True),
         ),
-        ({"coresMax": 8, "ramMax": 100}, Resources(cores=8, memory=100)),
-        ({"coresMin": 2, "coresMax": 8}, Resources(cores=2)),
-        ({"coresMin": 0.5, "ramMin": 0.5}, Resources(cores=0.5, memory=1)),
-        ({"coresMin": "$(inputs.n + 1)", "ramMin": "$(inputs.x.size * 10)"}, Resources(cores=4, memory=40)),
+        (
+            {"coresMax": 8, "ramMax": 100},
+            Resources(cores=8, memory=100, memory_stated=True, cores_max=8, memory_max=100),
+        ),
+        ({"coresMin": 2, "coresMax": 8}, Resources(cores=2, cores_max=8)),
+        (
+            {"ramMin": 10, "ramMax": "$(inputs.x.size * 5.5)"},
+            Resources(memory=10, memory_stated=True, memory_max=22),
+        ),
+        ({"ramMax": 0, "coresMax": 0}, Resources(memory=0, memory_stated=True)),
+        ({"coresMin": 0.5, "ramMin": 0.5}, Resources(cores=0.5, memory=1, memory_stated=True)),
+        (
+            {"coresMin": "$(inputs.n + 1)", "ramMin": "$(inputs.x.size * 10)"},
+            Resources(cores=4, memory=40, memory_stated=True),
+        ),
         ({"coresMin": "${ return '2' }"}, Resources(cores=2)),
     ],
 )
@@ -355,7 +366,9 @@ def test_platform_hints_take_precedence(javascript: JavaScript) -> None:
         requirements={"ResourceRequirement": {"coresMin": 2, "ramMin": 500}},
         hints=[{"class": "sbg:CPURequirement", "value": 4}, {"class": "sbg:MemRequirement", "value": 2000}],
     )
-    assert resources(process, {}, evaluator_for(process, javascript)) == Resources(cores=4, memory=2000)
+    assert resources(process, {}, evaluator_for(process, javascript)) == Resources(
+        cores=4, memory=2000, memory_stated=True
+    )
 
 
 @pytest.mark.parametrize("amount", ["$(-1)", "$('many')", "$([1])", "$(null)", "$(true)", "$(1e300)"])

@@ -63,6 +63,12 @@ def test_the_environment_is_explicit(host: LocalExecutor, jobs: Path, monkeypatc
     }
 
 
+def test_variables_of_the_wrapper_are_not_the_tools(host: LocalExecutor, jobs: Path) -> None:
+    given = dict.fromkeys(("job", "code", "file", "engine", "name", "x"), "mine")
+    run(host, jobs / "a", "env", environment=given)
+    assert out(jobs / "a").count("=mine\n") == len(given)
+
+
 @pytest.mark.parametrize("name", ["", "a=b"])
 def test_an_impossible_variable_is_refused(host: LocalExecutor, jobs: Path, name: str) -> None:
     outcome = run(host, jobs / "a", "true", environment={name: "x"}).outcome
