@@ -1,4 +1,4 @@
-"""Blobs in a directory of this machine, one file per content: ``blobs/ab/cd/<sha256>``.
+"""Blobs in a directory of this machine, one file per content: ``blobs/ab/<sha256>``.
 
 Bytes are written to ``incoming/`` on the same file system, synced, made read-only and linked or renamed to their place,
 so a blob is whole or absent, also after a power cut. Locations of the scheme ``job:`` are the files of running or

@@ -1,4 +1,4 @@
-"""Where blobs lie, and the rules by which they come and go: ``blobs/ab/cd/<sha256>``.
+"""Where blobs lie, and the rules by which they come and go: ``blobs/ab/<sha256>``.
 
 A blob is often there before the row that names it: its bytes are taken in first. So that nobody drops them in between,
 publishing renews a blob's age and taking off spares the young ones. Both are one step for all processes that share the
@@ -26,6 +26,7 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _SHELF: Final = re.compile(r"[0-9a-f]{2}")
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_ONLY: Final = 0o444
+_LAYOUT: Final = "one-level"
 _THREADS: Final = 8
 T = TypeVar("T")
 R = TypeVar("R")
@@ -41,26 +42,26 @@ class Shelves:
         self._incoming = root / "incoming"
         for folder in (self._blobs, self._incoming):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._raise_deep()
 
     def place(self, digest: str) -> Path:
         """Where the blob of this digest lies when it is there."""
-        return self._blobs / digest[:2] / digest[2:4] / digest
+        return self._blobs / digest[:2] / digest
 
     def publish(self, *finished: tuple[Path, str]) -> None:
         """Give finished files, each with its digest, their places, young from now on. A blob that was there is replaced
         by the same bytes, which changes nothing for its readers. Durable when this returns."""
         shelves: set[Path] = set()
-        above: set[Path] = set()
         with self._locked(fcntl.LOCK_SH):
             for name, digest in finished:
                 place = self.place(digest)
                 if place.parent not in shelves and not place.parent.is_dir():
-                    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                    above |= {place.parent.parent, self._blobs}
+                    place.parent.mkdir(exist_ok=True, mode=0o700)
+                    shelves.add(self._blobs)
                 shelves.add(place.parent)
                 name.chmod(_READ_ONLY)
                 name.rename(place)
-        side_by_side(_sync_folder, [*shelves, *above])
+        side_by_side(_sync_folder, list(shelves))
 
     def renew(self, descriptor: int, digest: str) -> bool:
         """Make a blob young again, when the open file is that blob; else nothing happens."""
@@ -99,13 +100,31 @@ class Shelves:
     def batches(self, size: int = 500) -> Iterator[list[Location]]:
         """The locations of all blobs, some at a time; what comes or goes meanwhile may be among them or not."""
         batch: list[Location] = []
-        for outer in _folders(self._blobs):
-            for inner in _folders(outer):
-                batch += [f"blob:{name}" for name in _names(inner) if _DIGEST.fullmatch(name)]
+        for shelf in _folders(self._blobs):
+            for name in _names(shelf):
+                if _DIGEST.fullmatch(name):
+                    batch.append(f"blob:{name}")
                 if len(batch) >= size:
                     yield batch
                     batch = []
         yield batch
+
+    def _raise_deep(self) -> None:
+        """Blobs lay a level deeper once, ``ab/cd/``: making a directory for nearly every blob took longer than all the
+        rest. Move what lies there up, once; whoever else starts now waits."""
+        done = self._blobs / _LAYOUT
+        if done.exists():
+            return
+        with self._locked(fcntl.LOCK_EX):
+            deep = [inner for outer in _folders(self._blobs) for inner in _folders(outer)]
+            for inner in deep:
+                for name in _names(inner):
+                    (inner / name).rename(inner.parent / name)
+                inner.rmdir()
+            for shelf in {inner.parent for inner in deep}:
+                _sync_folder(shelf)
+            done.touch()
+            _sync_folder(self._blobs)
 
     @contextmanager
     def _locked(self, kind: int) -> Iterator[None]:

@@ -43,7 +43,7 @@ def incoming(root: Path) -> list[Path]:
 
 def test_blobs_lie_under_their_hash_and_are_read_only(storage: PosixStorage, root: Path) -> None:
     digest = put(storage, b"x").location.removeprefix("blob:")
-    blob = root / "blobs" / digest[:2] / digest[2:4] / digest
+    blob = root / "blobs" / digest[:2] / digest
     assert blob.read_bytes() == b"x"
     assert blob.stat().st_mode & 0o777 == 0o444
     assert incoming(root) == []

@@ -70,3 +70,24 @@ def test_a_clock_that_goes_back_makes_blobs_young(root: Path) -> None:
     assert Shelves(root, clock=lambda: 0.0).take_off(location) is None
     assert Shelves(root, clock=lambda: time.time() + 3601).is_old(location)
     assert not Shelves(root, clock=lambda: time.time() + 3590).is_old(location)
+
+
+def test_blobs_of_the_deeper_layout_are_found_again(root: Path) -> None:
+    """As it was before 22 November 2026: ``blobs/ab/cd/<sha256>``."""
+    contents = [b"%d" % number for number in range(40)]
+    for content in contents:
+        digest = blob_location(content).removeprefix("blob:")
+        place = root / "blobs" / digest[:2] / digest[2:4] / digest
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+    starting = [threading.Thread(target=Shelves, args=(root,)) for _ in range(4)]
+    for thread in starting:
+        thread.start()
+    for thread in starting:
+        thread.join()
+    storage = PosixStorage(root, root / "jobs")
+    assert [b"".join(storage.read(blob_location(content))) for content in contents] == contents
+    assert sorted(location for batch in Shelves(root).batches() for location in batch) == sorted(
+        map(blob_location, contents)
+    )
+    assert [path for path in (root / "blobs").rglob("*") if path.is_dir() and path.parent.name != "blobs"] == []
