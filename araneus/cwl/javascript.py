@@ -33,6 +33,7 @@ PATIENCE: Final = 0.05
 
 _DENSEST: Final = 40
 """Bytes that one byte of JSON can become at most: ``{"":0},`` again and again."""
+_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
@@ -41,7 +42,7 @@ class JavaScript:
 
     Callers are served in the order in which they came. Workers start when they are needed; one more than ``workers``
     ends as soon as nobody waits. ``time_limit`` is in seconds for one evaluation, on a machine that is not too busy to
-    run it; ``memory`` is MiB of JavaScript heap.
+    run it; ``memory`` is MiB for one worker.
     """
 
     def __init__(self, workers: int = 1, time_limit: float = 5.0, memory: int = 256) -> None:
@@ -178,7 +179,7 @@ def _plain_message(message: str) -> str:
         return "the expression ran longer than its time limit"
     if "InternalError: out of memory" in message:
         return "the expression used more memory than its limit"
-    return message[:1000]
+    return _CONTROL.sub("", message[:2000])[:1000]
 
 
 def _refuse_constant(name: str) -> Value:

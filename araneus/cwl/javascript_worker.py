@@ -25,16 +25,21 @@ MEBIBYTE = 2**20
 PIECE = 2**16
 HEADER = 8
 STACK = 2 * MEBIBYTE
+HEAP = 0.75
+"""The share of the memory that scripts may fill; the rest is for the interpreter and for texts on their way."""
 WARM_LIMIT = 0.02
 """Seconds: libraries that take longer than this to load are loaded only when they are asked for."""
 
 MAX_SPARES = 8
 """How many contexts are kept ready: as many as there were requests in a row with the same libraries, up to this."""
 
+NULL = "null was thrown, which is also what happens when no memory is left for an error"
+
 EXPLAIN = """
 const {name, message} = thrown instanceof Fault ? thrown : {};
 if (message !== undefined) { return text(name) + ": " + text(message); }
 if (typeof thrown === "string") { return thrown; }
+if (thrown === null) { return nothing; }
 return "thrown " + (typeof thrown === "object" && thrown !== null ? "object " + text(write(thrown)) : text(thrown));
 """
 """The body of the function that describes what was thrown. It is compiled only when something was."""
@@ -63,9 +68,11 @@ HARNESS = (
       return stringify({__proto__: null, value}, strict);
     } catch (thrown) {
       let error = "something that cannot be described was thrown";
-      try { error = text(new Body("thrown", "Fault", "text", "write", """
+      try { error = text(new Body("thrown", "Fault", "text", "write", "nothing", """
     + json.dumps(EXPLAIN)
-    + """)(thrown, Fault, text, stringify)); } catch (ignored) {}
+    + """)(thrown, Fault, text, stringify, """
+    + json.dumps(NULL)
+    + """)); } catch (ignored) {}
       return stringify({__proto__: null, error});
     }
   };
@@ -80,19 +87,19 @@ class Machine:
     def __init__(self, context: Any, *, time_limit: float, memory: int, answer_limit: int) -> None:
         self._context = context
         self._time_limit = time_limit
-        self._memory = memory
+        self._memory = int(memory * HEAP)
         self._answer_limit = answer_limit
         self._spares: list[Any] = []
         self._used: list[Any] = []
         self._library = b"[]"
         self._row = 1
 
-    def answer(self, library: bytes, request: bytes) -> bytes:
+    def answer(self, library: bytes, request: str) -> bytes:
         """The answer to one request. Never raises for what the script does."""
         self._allow_processor_time()
         try:
             run = self._ready(library)
-            text = run(request.decode("ascii"))
+            text = run(request)
             answer = text.encode() if isinstance(text, str) else _refusal("no result")
         except Exception as error:  # whatever the engine raises is the script's fault and its answer
             answer = _refusal(_engine_message(error))
@@ -161,6 +168,8 @@ def _engine_message(error: Exception) -> str:
     kept = [line for line in lines if not line.lstrip().startswith("at ")]
     place = next((line.strip() for line in lines if "<input>:" in line and not line.startswith("    at <eval>")), "")
     message = " ".join(kept[:3]) or type(error).__name__
+    if message == "null":
+        return NULL
     return f"{message} ({place})" if place and message.startswith("SyntaxError") else message
 
 
@@ -175,7 +184,7 @@ def confinement() -> Any:
     return module
 
 
-def read_request(descriptor: int) -> tuple[bytes, bytes] | None:
+def read_request(descriptor: int) -> tuple[bytes, str] | None:
     """Library and body of the next request, or None when the other side is gone."""
     received = bytearray()
     wanted = HEADER
@@ -187,7 +196,8 @@ def read_request(descriptor: int) -> tuple[bytes, bytes] | None:
         if wanted == HEADER and len(received) >= HEADER:
             wanted += int.from_bytes(received[:4], "big") + int.from_bytes(received[4:8], "big")
     end = HEADER + int.from_bytes(received[:4], "big")
-    return bytes(received[HEADER:end]), bytes(received[end:])
+    with memoryview(received) as view:
+        return bytes(view[HEADER:end]), str(view[end:], "ascii")
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -220,7 +230,7 @@ def main(arguments: list[str]) -> None:
         context, time_limit=float(time_limit), memory=int(memory) * MEBIBYTE, answer_limit=int(answer_limit)
     )
     machine.warm_up()
-    confinement().confine(4 * int(memory) * MEBIBYTE)
+    confinement().confine((2 * int(memory) + 64) * MEBIBYTE)
     write_all(1, b"+")
     serve(machine)
 

@@ -1,5 +1,6 @@
 """JavaScript in workers: what it gives, what it must never reach, and what stops it."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -138,6 +139,176 @@ def test_any_text_gives_a_value_or_an_expression_error(strict_javascript: JavaSc
     assert strict_javascript.run("return 1", (), {}) == 1
 
 
+@pytest.mark.parametrize(
+    ("code", "value"),
+    [
+        ("return 9007199254740991", 2**53 - 1),
+        ("return 2 ** 53", 2**53),
+        ("return 1e21", 1e21),
+        ("return -0", 0),
+        ("return 3.0", 3),
+        ("return 0.1 + 0.2", 0.30000000000000004),
+        ("return 5e-324", 5e-324),
+        ("return inputs.n", 9007199254740992),
+        ("return new Date(0)", "1970-01-01T00:00:00.000Z"),
+        ("return [undefined, () => 1, Symbol('x')]", [None, None, None]),
+        ("return {a: undefined, b: () => 1, c: Symbol('x')}", {}),
+        ("return {toJSON() { return 7 }}", 7),
+        ("return new Map([[1, 2]])", {}),
+        ("return new Uint8Array(2)", {"0": 0, "1": 0}),
+        ("return Object('x')", "x"),
+        ("const a = [1]; a[3] = 2; return a", [1, None, None, 2]),
+        ('return JSON.parse(\'{"__proto__": {"x": 1}}\')', {"__proto__": {"x": 1}}),
+        ("return '\\u{1f9ec}' + inputs.gene", "\U0001f9ec\U0001f9ec"),
+        ("return inputs.gene.length", 2),
+        ("return {'\\u{1f9ec}': 1}", {"\U0001f9ec": 1}),
+        ("return '\\ud83e' + '\\uddec'", "\U0001f9ec"),
+        ("return '\\\\ud800'", "\\ud800"),
+        ("return '\\u0000\\u2028\\u007f'", "\x00\u2028\x7f"),
+        ("return inputs['__proto__'].x", 1),
+        ("return Object.keys(inputs)", ["n", "gene", "__proto__"]),
+    ],
+)
+def test_values_as_json_has_them(javascript: JavaScript, code: str, value: object) -> None:
+    inputs = {"n": 2**53 + 1, "gene": "\U0001f9ec", "__proto__": {"x": 1}}
+    result = javascript.run(code, (), {"inputs": inputs})
+    assert result == value
+    assert type(result) is type(value)
+
+
+UNDERSCORE = """
+(function() {
+  var root = typeof self == 'object' && self.self === self && self || typeof global == 'object' && global || this || {};
+  var previous = root._;
+  var _ = function(obj) { if (!(this instanceof _)) return new _(obj); this._wrapped = obj; };
+  if (typeof exports != 'undefined') { exports._ = _; } else { root._ = _; }
+  _.map = function(list, f) { var out = []; for (var i = 0; i < list.length; i++) out.push(f(list[i])); return out; };
+  _.prototype.map = function(f) { return _(_.map(this._wrapped, f)); };
+  _.prototype.value = function() { return this._wrapped; };
+  _.noConflict = function() { root._ = previous; return this; };
+}());
+"""
+
+
+@pytest.mark.parametrize(
+    ("library", "code", "value"),
+    [
+        ((UNDERSCORE,), "return _([1, 2]).map(function(x) { return x * 2 }).value()", [2, 4]),
+        ((UNDERSCORE,), "return _.map(self, function(x) { return x + 1 })", [8]),
+        (("var self = this; self.made = 3;",), "return made + self[0]", 10),
+        (("function runtime() {}; var inputs = {a: 'of the library'};",), "return [inputs.a, runtime.cores]", [1, 2]),
+        (("'use strict'; function f() { return this === undefined }",), "return f()", True),
+        (("function f() { return this === globalThis }",), "return f() && this === globalThis", True),
+        (("var octal = 0755, old = '\\101';",), "return [octal, old, 010]", [493, "A", 8]),
+        (("var o = {x: 1}; with (o) { x = 5; }",), "with (inputs) { return a + o.x }", 6),
+        (("implicit = 4",), "return implicit + (also = 1)", 5),
+        (("let hidden = 2; const fixed = 3; class K { get v() { return hidden * fixed } }",), "return new K().v", 6),
+        (("var a = 1;", "var b = a + 1; function a2() { return b }"), "return a2()", 2),
+        (("String.prototype.shout = function() { return this.toUpperCase() }",), "return 'a'.shout()", "A"),
+        (("Object.prototype.get = 1; Object.prototype.set = 2; Object.prototype.value = 3;",), "return inputs.a", 1),
+        (("Array.prototype[Symbol.iterator] = null; JSON.parse = null; Object.keys = null;",), "return inputs.a", 1),
+        (("var counter = 0; function next() { return ++counter }",), "return next()", 1),
+        (("// a comment without end",), "return 1 // another one", 1),
+        (("<!-- as in old pages\nvar x = 1;",), "return x", 1),
+        (("\ufeffvar bom = 1;",), "return bom", 1),
+    ],
+)
+def test_libraries_as_people_write_them(
+    javascript: JavaScript, library: tuple[str, ...], code: str, value: object
+) -> None:
+    variables = {"inputs": {"a": 1}, "self": [7], "runtime": {"cores": 2}}
+    for _ in range(2):
+        assert javascript.run(code, library, variables) == value
+
+
+@pytest.mark.parametrize("library", [(), ("var kept = {}; function remember(x) { kept.x = x; return kept }",)])
+def test_pollution_is_not_seen_with_the_same_library_either(
+    strict_javascript: JavaScript, library: tuple[str, ...]
+) -> None:
+    for code in POLLUTIONS:
+        strict_javascript.run(code, library, {"inputs": {}})
+        assert strict_javascript.run(PROBE, library, {"inputs": {"a": 7}}) == CLEAN, code
+    if library:
+        strict_javascript.run("remember('secret')", library, {})
+        assert strict_javascript.run("return kept", library, {}) == {}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "return '\\u0000\\u0000\\u0000\\u0005{\"value\":1}'",
+        "return {error: 'no error'}",
+        'return \'{"error": "x"}\'',
+        "Object.prototype.error = 'x'; return {value: 1}",
+        "Object.prototype.toJSON = () => '{\"value\": 2}'; return 1",
+        "String.prototype.toJSON = () => 'x'; Array.prototype.join = () => 'x'; return 1",
+    ],
+)
+def test_a_result_cannot_pass_for_the_workers_own_words(javascript: JavaScript, code: str) -> None:
+    javascript.run(code, (), {})
+    assert javascript.run("return 'next'", (), {}) == "next"
+
+
+def test_stack_traces_and_errors_show_nothing_of_the_machine(javascript: JavaScript) -> None:
+    stack = javascript.run(
+        "return new Error('x').stack + (() => { try { null.x } catch (e) { return e.stack } })()", (), {}
+    )
+    for word in ("/", ".py", "javascript_worker", str(os.getpid())):
+        assert word not in stack
+    names = javascript.run("return Object.getOwnPropertyNames(globalThis)", (), {})
+    assert not set(names) & {"std", "os", "bjson", "scriptArgs", "print", "console", "require", "process", "fetch",
+                             "setTimeout", "Worker", "WebAssembly", "__loadScript", "navigator", "gc"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "const o = []; for (let i = 0; i < 3e6; i++) o.push({}); return o",
+        "return Array(10e6).fill([])",
+        "return JSON.parse('[' + '[],'.repeat(4e6) + '1]')",
+    ],
+)
+def test_a_result_with_too_many_values_is_refused_before_it_fills_this_process(
+    javascript: JavaScript, code: str
+) -> None:
+    before = psutil.Process().memory_info().rss
+    with pytest.raises(ExpressionError):
+        javascript.run(code, (), {})
+    assert psutil.Process().memory_info().rss - before < 100 * 2**20
+
+
+def test_a_long_text_full_of_commas_is_one_value(javascript: JavaScript) -> None:
+    assert len(javascript.run("return 'a,[{'.repeat(2e6)", (), {})) == 8_000_000
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "const a = []; for (;;) a.push(a.slice())",
+        "let s = 'x'; for (;;) s = `${s}${s}`",
+        "const a = []; for (;;) a.push(new ArrayBuffer(1e6))",
+        "return encodeURIComponent('\\u20ac'.repeat(5e7))",
+        "return /(a+)+b/.test('a'.repeat(64))",
+        "for (;;) {}",
+        "return new RegExp('(' + 'a|'.repeat(5e6) + ')').test('b')",
+    ],
+)
+def test_the_ordinary_limits_are_five_seconds_and_256_mebibytes(javascript: JavaScript, code: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(ExpressionError, match=r"limit|memory"):
+        javascript.run(code, (), {})
+    assert time.monotonic() - started < 5.5 * _crowd()
+    assert javascript.run("return 1", (), {}) == 1
+    for worker in _workers_of(os.getpid()):
+        status = Path(f"/proc/{worker.pid}/status").read_text()
+        assert int(status.partition("VmHWM:")[2].split()[0]) < 280 * 1024, status
+
+
+def _crowd() -> float:
+    """How much longer things take because others use the processors, too."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def test_many_threads_share_two_workers() -> None:
     results: dict[int, object] = {}
     with JavaScript(workers=2, time_limit=5.0) as javascript:
@@ -190,6 +361,98 @@ def test_a_worker_has_no_environment_no_files_and_no_children() -> None:
         for name in ("Max open files", "Max file size", "Max core file size"):
             line = next(line for line in limits.splitlines() if line.startswith(name))
             assert line.removeprefix(name).split()[:2] == ["0", "0"], line
+
+
+def test_a_worker_can_do_nothing_but_compute() -> None:
+    before = {worker.pid for worker in _workers_of(os.getpid())}
+    with JavaScript() as javascript:
+        javascript.run("return 1", (), {})
+        (worker,) = [worker for worker in _workers_of(os.getpid()) if worker.pid not in before]
+        lines = Path(f"/proc/{worker.pid}/status").read_text().splitlines()
+    status = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
+    assert status["Uid"] != ["0"] * 4
+    assert status["CapEff"] == ["0" * 16]
+    assert status["NoNewPrivs"] == ["1"]
+    assert status["Seccomp"] == ["2"]
+    assert status["Threads"] == ["1"]
+
+
+CALLS = {
+    "a file": "os.open('/etc/passwd', 0)",
+    "a socket": "socket.socket()",
+    "a copy of a descriptor": "os.dup(1)",
+    "a pipe": "os.pipe()",
+    "a process": "os.fork()",
+    "a program": "os.execv('/bin/true', ['true'])",
+    "a signal": "os.kill(os.getppid(), 0)",
+    "the limits of others": "resource.prlimit(os.getppid(), resource.RLIMIT_CPU)",
+    "executable memory": "mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC)",
+    "more descriptors": "resource.setrlimit(resource.RLIMIT_NOFILE, (9, 9))",
+    "root": "os.setuid(0)",
+    "a directory": "os.chdir('/tmp')",
+    "a name": "os.stat('/etc/passwd')",
+    "the memory of others": "ctypes.CDLL(None, use_errno=True).ptrace(16, os.getppid(), 0, 0) == 0 or 1 / 0",
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
+def test_what_escaped_from_the_engine_would_still_be_confined(call: str) -> None:
+    """Python code in the place of machine code that found a hole: it has everything that a worker has."""
+    script = textwrap.dedent(f"""
+        import ctypes, importlib.util, mmap, os, resource, socket, sys
+        ctypes.CDLL(None, use_errno=True)
+        specification = importlib.util.spec_from_file_location("confinement", sys.argv[1])
+        module = importlib.util.module_from_spec(specification)
+        specification.loader.exec_module(module)
+        module.confine(256 * 2**20)
+        assert len(bytearray(10**6)) == 10**6
+        os.write(1, b"confined ")
+        try:
+            {call}
+        except (OSError, ValueError, ZeroDivisionError):
+            os.write(1, b"refused")
+    """)
+    confinement = Path(__file__).parents[2] / "araneus" / "cwl" / "javascript_confinement.py"
+    done = subprocess.run([sys.executable, "-I", "-c", script, str(confinement)], capture_output=True, check=False)
+    assert done.stdout == b"confined refused", done.stderr
+
+
+def test_slow_scripts_do_not_hold_up_the_others() -> None:
+    with JavaScript(workers=2, time_limit=2.0) as javascript:
+        javascript.run("return 1", (), {})
+        slow = [threading.Thread(target=_ignore, args=(javascript, "for (;;) {}")) for _ in range(4)]
+        for thread in slow:
+            thread.start()
+        time.sleep(0.1)
+        started = time.monotonic()
+        assert javascript.run("return 2", (), {}) == 2
+        assert time.monotonic() - started < 1.5 * _crowd()
+        for thread in slow:
+            thread.join()
+        assert javascript.run("return 3", (), {}) == 3
+        assert len(javascript._idle) <= 2
+
+
+def _ignore(javascript: JavaScript, code: str) -> None:
+    with contextlib.suppress(ExpressionError):
+        javascript.run(code, (), {})
+
+
+def test_a_worker_that_gets_no_processor_is_waited_for() -> None:
+    before = {worker.pid for worker in _workers_of(os.getpid())}
+    with JavaScript(time_limit=0.5) as javascript:
+        javascript.run("return 1", (), {})
+        (worker,) = [worker for worker in _workers_of(os.getpid()) if worker.pid not in before]
+        worker.suspend()
+        timer = threading.Timer(0.9, worker.resume)
+        timer.start()
+        assert javascript.run("return 2", (), {}) == 2
+        worker.suspend()
+        started = time.monotonic()
+        with pytest.raises(ExpressionError, match="time limit"):
+            javascript.run("return 2", (), {})
+        assert time.monotonic() - started < 5
+        assert javascript.run("return 3", (), {}) == 3
 
 
 def test_workers_end_with_their_parent() -> None:
