@@ -5,10 +5,12 @@ ends with its first process, so nothing of the tool survives it.
 """
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from araneus.executors.base import Submission
@@ -16,6 +18,8 @@ from araneus.executors.enclosure import Launch, check_command, tool_environment
 from araneus.executors.errors import CannotStartError
 from araneus.executors.jobdir import TEMPORARY, WORK
 from araneus.executors.mounts import Bind
+from araneus.executors.processes import FILTER_DESCRIPTOR
+from araneus.executors.seccomp import filter_program
 from araneus.model.job import Outcome, Reason
 
 # What dynamic linking, name lookups, fonts and certificates need; never all of /etc, which holds keys and hashes.
@@ -35,7 +39,21 @@ _ETC = (
     "ssl",
 )
 _ETC_NETWORK = ("hosts", "resolv.conf", "ca-certificates", "pki")
+# What these tell is about the whole machine.
+_MASKED = ("kcore", "keys", "latency_stats", "sched_debug", "timer_list")
 _TOP = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+
+
+# A tool that makes namespaces of its own gets privileges in them, and with these to more of the kernel.
+_NO_NAMESPACES = ("--disable-userns",)
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """What a sandbox closes beyond its namespaces: options of bubblewrap, and a filter of system calls."""
+
+    options: tuple[str, ...] = ()
+    filter: bytes = b""
 
 
 class Bubblewrap:
@@ -49,32 +67,21 @@ class Bubblewrap:
         self._program = program
         self._read_only = _outermost([*_interpreter(), *read_only])
         self._system = (
-            *("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
+            *("--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
             *_identity(),
             *("--ro-bind", "/usr", "/usr"),
             *(option for name in _TOP for option in _top_level(Path("/") / name)),
-            *("--proc", "/proc", "--dev", "/dev"),
+            *kernel_files(),
             *_existing("/etc", _ETC),
         )
         self._shown = tuple(option for path in self._read_only for option in ("--ro-bind", str(path), str(path)))
+        self._seal = Seal()
 
     def works(self) -> bool:
-        """Whether a sandbox can really be made here, found out by making one."""
-        if shutil.which(self._program) is None:
-            return False
-        command = (self._program, *self._system, *self._shown, "--", "true")
-        try:
-            done = subprocess.run(
-                command,
-                env={"PATH": self._path},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=10,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return False
-        return done.returncode == 0
+        """Whether a sandbox can really be made here, found out by making one; with as much closed as can be."""
+        seal = find_seal((self._program, *self._system, *self._shown), self._path)
+        self._seal = seal or Seal()
+        return seal is not None
 
     def launch(self, submission: Submission, binds: tuple[Bind, ...], image: str) -> Launch:
         """The command in a sandbox, after making sure that the sandbox has it."""
@@ -95,8 +102,12 @@ class Bubblewrap:
         # what is shown may themselves lie below /tmp. What is left of the sandbox's root is memory too, so read-only.
         temporary = ("--bind", scratch, "/tmp")  # noqa: S108 - the sandbox's own /tmp
         last = (*variables(environment), "--remount-ro", "/", "--chdir", submission.work)
-        options = (*self._system, *temporary, *self._shown, *network, *directories, *mounted, *last)
-        return Launch(command=(self._program, *options, "--", *submission.command), environment={"PATH": self._path})
+        options = (*self._seal.options, *temporary, *self._shown, *network, *directories, *mounted, *last)
+        return Launch(
+            command=(self._program, *self._system, *options, "--", *submission.command),
+            environment={"PATH": self._path},
+            filter=self._seal.filter,
+        )
 
     def judge(self, code: int, stderr: str, notes: str) -> Outcome | None:
         """See `judge`."""
@@ -119,6 +130,55 @@ class Bubblewrap:
                 continue
             kept.append(bind)
         return kept
+
+
+def kernel_files() -> list[str]:
+    """The options for ``/proc`` and ``/dev``.
+
+    A tool of a server that runs as root is still root for the files of the kernel, whatever it sees itself as: it could
+    set ``/proc/sys/kernel/core_pattern``, a command that the kernel runs outside. And nobody may change how soon he is
+    ended when memory runs out. So nothing in ``/proc`` can be written.
+    """
+    masked = [f"/proc/{name}" for name in _MASKED if Path("/proc", name).is_file()]
+    return [
+        *("--proc", "/proc", "--dev", "/dev"),
+        *(option for path in masked for option in ("--ro-bind", "/dev/null", path)),
+        *("--remount-ro", "/proc"),
+    ]
+
+
+def find_seal(sandbox: tuple[str, ...], path: str) -> Seal | None:
+    """The most that can be closed here in a sandbox which this command line makes; None when it makes none at all.
+
+    ``path`` is the PATH to find its program on.
+    """
+    if shutil.which(sandbox[0], path=path) is None:
+        return None
+    program = filter_program(platform.machine())
+    filtered = ("--seccomp", str(FILTER_DESCRIPTOR))
+    candidates = (
+        *((Seal((*_NO_NAMESPACES, *filtered), program), Seal(filtered, program)) if program else ()),
+        Seal(_NO_NAMESPACES),
+        Seal(),
+    )
+    return next((seal for seal in candidates if _makes(sandbox, path, seal)), None)
+
+
+def _makes(sandbox: tuple[str, ...], path: str, seal: Seal) -> bool:
+    # The shell hands the filter on under the number that the wrapper gives it; nothing else of it is used.
+    redirected = f'exec "$@" {FILTER_DESCRIPTOR}</dev/fd/0' if seal.filter else 'exec "$@"'
+    try:
+        done = subprocess.run(
+            ("/bin/sh", "-c", redirected, "sh", *sandbox, *seal.options, "--", "true"),
+            env={"PATH": path},
+            input=seal.filter,
+            capture_output=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
 
 
 def variables(environment: Mapping[str, str]) -> list[str]:

@@ -20,11 +20,13 @@ from araneus.model.job import Outcome, Reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """What the wrapper is to run, and with which environment. ``container`` when there is one to clean up."""
+    """What the wrapper is to run, and with which environment. ``container`` when there is one to clean up; ``filter``
+    is a program for the kernel that the command finds at descriptor `processes.FILTER_DESCRIPTOR`."""
 
     command: tuple[str, ...]
     environment: Mapping[str, str]
     container: Container | None = None
+    filter: bytes = b""
 
 
 class Enclosure(Protocol):
@@ -87,23 +89,23 @@ class Guarded:
     encloses = False
 
     def __init__(self, host: Host, allowed: Callable[[], bool]) -> None:
-        self._host = host
-        self._allowed = allowed
+        self.host = host
+        self.allowed = allowed
 
     def launch(self, submission: Submission, binds: tuple[Bind, ...], image: str) -> Launch:
         """As the host does. Raises UNSUPPORTED when it is not allowed."""
-        if not self._allowed():
+        if not self.allowed():
             raise CannotStartError(
                 Reason.UNSUPPORTED,
                 "This server has several users, and nothing here closes off a tool that runs without a container:"
                 " install bubblewrap (or docker or podman, and give the tool an image) and start the server again, or"
                 " set jobs.unconfined = true if its users may read each other's files.",
             )
-        return self._host.launch(submission, binds, image)
+        return self.host.launch(submission, binds, image)
 
     def judge(self, code: int, stderr: str, notes: str) -> Outcome | None:
         """As the host does."""
-        return self._host.judge(code, stderr, notes)
+        return self.host.judge(code, stderr, notes)
 
 
 def tool_environment(submission: Submission, path: str) -> dict[str, str]:

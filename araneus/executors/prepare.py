@@ -96,6 +96,7 @@ def start(
             container=launch.container,
             badness=limits.badness,
             groups=joins,
+            filter_program=launch.filter,
         )
 
 

@@ -13,7 +13,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ MARK = "ARANEUS_ATTEMPT"
 """The variable that marks the processes of an attempt; its value is `mark`."""
 _PROC = Path("/proc")
 _LOCK_DESCRIPTOR = 9
+FILTER_DESCRIPTOR = 8
 
 # $1 is the job directory, $2 how soon the kernel ends the tool when memory runs out, or empty, $3 the files to join
 # control groups by, with colons between them, or empty; the rest is the command. Only builtins of the shell are used,
@@ -106,12 +107,14 @@ def spawn(
     container: Container | None = None,
     badness: int | None = None,
     groups: Sequence[Path] = (),
+    filter_program: bytes = b"",
 ) -> int:
     """Start the wrapper in a session of its own and return its process id.
 
     The wrapper outlives this process: it writes ``pid``, runs the command in ``work/``, writes ``exit_code``, and holds
     ``lock`` meanwhile. ``groups`` are the files of control groups to join, ``badness`` is what the kernel is told about
-    the tool for when memory runs out (0 to 1000); a container gets both from its engine.
+    the tool for when memory runs out (0 to 1000); a container gets both from its engine. ``filter_program`` is what the
+    command reads from `FILTER_DESCRIPTOR`.
     Raises OSError (E2BIG: too long a command line) or ValueError (a NUL in it).
     """
     script = _WRAPPER if container is None else _CONTAINER_WRAPPER
@@ -120,7 +123,23 @@ def spawn(
     between = own if container is None else (container.program, container.name)
     arguments = ["sh", "-c", script, "araneus-job", os.fspath(directory), *between, *command]
     descriptors = {0: streams.stdin, 1: streams.stdout, 2: streams.stderr, _LOCK_DESCRIPTOR: lock}
-    return spawn_session("/bin/sh", arguments, environment, descriptors, _DEFAULT_SIGNALS)
+    if not filter_program:
+        return spawn_session("/bin/sh", arguments, environment, descriptors, _DEFAULT_SIGNALS)
+    with in_memory(filter_program) as program:
+        descriptors[FILTER_DESCRIPTOR] = program
+        return spawn_session("/bin/sh", arguments, environment, descriptors, _DEFAULT_SIGNALS)
+
+
+@contextlib.contextmanager
+def in_memory(content: bytes) -> Iterator[int]:
+    """An open descriptor from which this content can be read, by one reader. Raises OSError."""
+    descriptor = os.memfd_create("araneus")
+    try:
+        os.write(descriptor, content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def keep_descriptors() -> None:
