@@ -4,15 +4,15 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import structlog
 
 from araneus import confinement
 from araneus.config import Settings
 from araneus.cwl.javascript import JavaScript
+from araneus.executors.apart import Apart
 from araneus.executors.containers import Containers
-from araneus.executors.local import LocalExecutor
 from araneus.half import Word, build_storage, clock, open_database, watch_parent
 from araneus.scheduler.housekeeping import Housekeeping, Premises
 from araneus.scheduler.loop import Scheduler
@@ -42,7 +42,7 @@ def run(settings: Settings, parent: int, word: Word) -> None:
         scheduler = Scheduler(
             database,
             build_storage(settings),
-            _executor(settings, containers),
+            stack.enter_context(closing(_executor(settings, containers))),
             stack.enter_context(WakeupListener(database)),
             stack.enter_context(
                 JavaScript(settings.javascript.workers, settings.javascript.time_limit, settings.javascript.memory)
@@ -62,13 +62,12 @@ def run(settings: Settings, parent: int, word: Word) -> None:
         scheduler.run(stop)
 
 
-def _executor(settings: Settings, containers: Containers) -> LocalExecutor:
+def _executor(settings: Settings, containers: Containers) -> Apart:
     """The executor of this machine, with the cores and memory of the settings or what jobs may have of it."""
-    return LocalExecutor(
+    return Apart(
         cores=settings.jobs.cores or len(os.sched_getaffinity(0)),
         memory=containers.policy.memory,
         containers=containers,
-        clock=clock,
         say=lambda message: _log.info("executor", message=message),
     )
 

@@ -25,6 +25,7 @@ from araneus.executors.fetch import Fetcher
 from araneus.executors.jobdir import Finding, Record, Trace
 from araneus.executors.limits import limits_for
 from araneus.executors.prepare import begin
+from araneus.executors.room import Room
 from araneus.executors.starter import Starter
 from araneus.executors.verdict import Seen, Stop, explained, verdict
 from araneus.executors.watch import Watch
@@ -66,7 +67,8 @@ class LocalExecutor:
     """The `Executor` of one machine. See the protocol for its obligations.
 
     ``cores`` and ``memory`` (MiB) are what its attempts may take together; ``say`` is told what a person should see
-    (an image is being fetched); ``grace`` is in seconds; ``watch`` may be one for systems without pidfds.
+    (an image is being fetched); ``grace`` is in seconds; ``watch`` may be one for systems without pidfds; ``starters``
+    threads start attempts, or with 0 the caller's own.
     """
 
     name = "local"
@@ -81,34 +83,28 @@ class LocalExecutor:
         say: Callable[[str], None] = lambda _: None,
         grace: float = GRACE,
         watch: Watch | None = None,
+        starters: int = 2,
     ) -> None:
-        self._cores = cores
-        self._memory = memory
+        self.room = Room(cores, memory)
         self._containers = containers
         self._clock = clock
         self._grace = grace
         processes.keep_descriptors()
         self._watch = watch or Watch()
         self._fetcher = Fetcher(self._watch.wake, say)
-        self._starter = Starter(self._watch.wake)
+        self._starter = Starter(self._watch.wake, threads=starters)
         self._active: dict[str, _Active] = {}
-        self._taken: dict[str, Resources] = {}
         self._ended: list[Ended] = []
 
     def fit(self, resources: Resources) -> Fit:
         """See the protocol."""
-        tolerance = 1e-9
-        if resources.cores > self._cores + tolerance or resources.memory > self._memory:
-            return Fit.NEVER
-        cores = math.fsum(taken.cores for taken in self._taken.values()) + resources.cores
-        memory = sum(taken.memory for taken in self._taken.values()) + resources.memory
-        return Fit.NOW if cores <= self._cores + tolerance and memory <= self._memory else Fit.LATER
+        return self.room.fit(resources)
 
     def submit(self, submission: Submission) -> None:
         """See the protocol."""
-        if submission.attempt in self._taken:
+        if submission.attempt in self.room:
             return
-        self._taken[submission.attempt] = submission.resources
+        self.room.take(submission.attempt, submission.resources)
         if submission.network and not self._containers.policy.network:
             submission = replace(submission, network=False)
         try:
@@ -129,7 +125,7 @@ class LocalExecutor:
         self._enforce(time.monotonic())
         ended, self._ended = self._ended, []
         for report in ended:
-            self._taken.pop(report.attempt, None)
+            self.room.give_back(report.attempt)
         return ended
 
     def cancel(self, attempt: str) -> None:
@@ -235,7 +231,7 @@ class LocalExecutor:
         record = jobdir.read_record(directory) or Record(attempt=attempt)
         enclosure = self._containers.named(record.enclosure)
         active = _Active(attempt=attempt, directory=directory, enclosure=enclosure, pid=finding.pid)
-        self._taken.setdefault(attempt, Resources(cores=record.cores, memory=record.memory))
+        self.room.take(attempt, Resources(cores=record.cores, memory=record.memory))
         if finding.trace is Trace.ALIVE:
             passed = self._clock() - finding.started_on if finding.started_on else timedelta()
             limit = record.time_limit

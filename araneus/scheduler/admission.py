@@ -7,6 +7,7 @@ waited longer than ``patience``, nobody behind it starts until it has its room.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
 from araneus.executors.base import Fit
@@ -46,17 +47,21 @@ def choose(waiting: Iterable[A], fit: Callable[[Resources], Fit], *, now: float,
     total = Resources(cores=0, memory=0, tmpdir=0, outdir=0)
     chosen: list[A] = []
     never: list[A] = []
-    for number, candidate in enumerate(waiting):
-        together = _sum(total, candidate.resources)
-        verdict = fit(together)
-        if verdict is Fit.NOW:
-            chosen.append(candidate)
-            total = together
-        elif fit(candidate.resources) is Fit.NEVER:
-            never.append(candidate)
-        elif now - candidate.since > patience:
-            break
-        if number + 1 >= SCAN:
+    # A scatter's jobs ask for the same: what had no room a moment ago has none now.
+    refused: set[Resources] = set()
+    for candidate in islice(waiting, SCAN):
+        asked = candidate.resources
+        if asked not in refused:
+            together = _sum(total, asked)
+            if fit(together) is Fit.NOW:
+                chosen.append(candidate)
+                total = together
+                continue
+            if fit(asked) is Fit.NEVER:
+                never.append(candidate)
+                continue
+            refused.add(asked)
+        if now - candidate.since > patience:
             break
     return Choice(tuple(chosen), tuple(never))
 

@@ -113,6 +113,7 @@ class Scheduler:
         self._owners: dict[str, str] = {}
         self._look_at = 0.0
         self._written_at = 0.0
+        self._room_changed = True
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set; jobs go on running after that and are found again by the next scheduler.
@@ -246,10 +247,12 @@ class Scheduler:
             active.waiting += 1
             self._queue[identity] = one
             self._queue.move_to_end(identity, last=False)
+            self._room_changed = True
         elif identity in active.flying:
             active.resumed(one)
 
     def _hear(self, ended: Ended) -> None:
+        self._room_changed = True
         owner = self._owners.pop(ended.attempt, None)
         active = self._active.get(owner) if owner is not None else None
         log.debug("attempt_ended", attempt=ended.attempt, task=owner, reason=ended.outcome.reason.value)
@@ -261,6 +264,10 @@ class Scheduler:
     # --- starting and stopping ------------------------------------------------------------------------------------
 
     def _start(self) -> None:
+        """Start what has room; nothing can have got any unless an attempt ended or the queue changed."""
+        if not self._room_changed:
+            return
+        self._room_changed = False
         if not self._queue:
             return
         choice = choose(self._queue.values(), self._executor.fit, now=time.monotonic(), patience=self._options.patience)
@@ -297,6 +304,7 @@ class Scheduler:
 
     def _cancel(self, active: Active) -> None:
         """Stop what runs of a task that is stopping; may be asked again."""
+        self._room_changed = True
         if active.waiting:
             for identity in [key for key, one in self._queue.items() if one.job.task == active.task]:
                 del self._queue[identity]
@@ -336,6 +344,7 @@ class Scheduler:
                 self._owners[one.attempt.id] = active.task
                 self._queue[one.attempt.id] = one
             active.waiting += len(entry.prepared)
+            self._room_changed = True
 
     def _forget(self, active: Active, status: Status | None) -> None:
         """The task is over, or its rows are gone."""

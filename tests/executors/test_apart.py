@@ -1,0 +1,146 @@
+"""The executor in a process of its own: the contract, and what happens when that process dies."""
+
+import os
+import pickle
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from araneus.executors.apart import Apart
+from araneus.executors.base import Ended, Found
+from araneus.executors.channel import Cancel, Say
+from araneus.executors.containers import Containers, UnavailableError
+from araneus.executors.enclosure import Guarded, Host
+from araneus.model.job import Reason
+from araneus.testing.executor_contract import ExecutorContract, Start, submission, wait
+
+
+@pytest.fixture
+def apart() -> Iterator[Callable[..., Apart]]:
+    """Makes executors with two cores and 2048 MiB, and closes them."""
+    made: list[Apart] = []
+
+    def make(containers: Containers | None = None, say: Callable[[str], None] = lambda _: None) -> Apart:
+        containers = containers or Containers.detect("none")
+        made.append(Apart(cores=2, memory=2048, containers=containers, say=say, grace=0.5))
+        return made[-1]
+
+    yield make
+    for executor in made:
+        executor.close()
+
+
+def process() -> psutil.Process:
+    """The newest executor's process."""
+    living = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    return max(
+        (child for child in living if "apart_process" in " ".join(child.cmdline())), key=psutil.Process.create_time
+    )
+
+
+class TestApart(ExecutorContract):
+    """Without any enclosure."""
+
+    @pytest.fixture
+    def start(self, apart: Callable[..., Apart]) -> Start:
+        return apart
+
+
+class TestApartInBubblewrap(ExecutorContract):
+    """In the sandbox."""
+
+    @pytest.fixture
+    def start(self, apart: Callable[..., Apart]) -> Start:
+        try:
+            containers = Containers.detect("bubblewrap")
+        except UnavailableError as problem:
+            pytest.skip(str(problem))
+        return lambda: apart(containers)
+
+
+def test_another_process_takes_over(apart: Callable[..., Apart], tmp_path: Path) -> None:
+    said: list[str] = []
+    executor = apart(say=said.append)
+    for name in ("running", "waiting"):
+        executor.submit(submission(tmp_path / name, "sh", "-c", "echo x >>started; sleep 1"))
+    while not (tmp_path / "running" / "work" / "started").exists():
+        time.sleep(0.01)
+    process().kill()
+    executor.submit(submission(tmp_path / "later", "true"))
+    ended = wait(executor, ["running", "waiting", "later"])
+    assert {name: report.outcome.reason for name, report in ended.items()} == dict.fromkeys(ended, Reason.SUCCEEDED)
+    for name in ("running", "waiting"):
+        assert (tmp_path / name / "work" / "started").read_text() == "x\n"
+    assert said == ["The executor's process ended; another one takes over."]
+
+
+def test_whatever_the_instant_of_its_death_each_attempt_runs_once(apart: Callable[..., Apart], tmp_path: Path) -> None:
+    executor = apart()
+    names = [f"a{number}" for number in range(30)]
+    ended: list[Ended] = []
+    for number, name in enumerate(names):
+        executor.submit(submission(tmp_path / name, "sh", "-c", "echo x >>started"))
+        if number % 10 == 5:
+            time.sleep(0.003 * number)
+            process().kill()
+        ended += executor.poll()
+    ended += wait(executor, set(names) - {report.attempt for report in ended}).values()
+    assert sorted(report.attempt for report in ended) == sorted(names)
+    assert all(report.outcome.reason is Reason.SUCCEEDED for report in ended), ended
+    assert all((tmp_path / name / "work" / "started").read_text() == "x\n" for name in names)
+
+
+def test_what_was_recovered_is_not_lost_with_the_process(apart: Callable[..., Apart], tmp_path: Path) -> None:
+    first = apart()
+    first.submit(submission(tmp_path / "a", "sleep", "1.5"))
+    while not (tmp_path / "a" / "pid").exists():
+        time.sleep(0.01)
+    first.close()
+    second = apart()
+    assert second.recover({"a": tmp_path / "a", "never": tmp_path / "never"}) == {
+        "a": Found.RUNNING,
+        "never": Found.UNKNOWN,
+    }
+    process().kill()
+    assert wait(second, ["a"])["a"].outcome.reason is Reason.SUCCEEDED
+
+
+def test_it_ends_with_its_scheduler_and_not_by_a_signal_to_all(apart: Callable[..., Apart], tmp_path: Path) -> None:
+    executor = apart()
+    executor.submit(submission(tmp_path / "a", "true"))
+    wait(executor, ["a"])
+    child = process()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        child.send_signal(number)
+    executor.submit(submission(tmp_path / "b", "true"))
+    wait(executor, ["b"])
+    assert child.is_running()
+    executor.close()
+    assert not psutil.pid_exists(child.pid)
+
+
+def test_who_may_run_bare_is_asked_for_each_tool(apart: Callable[..., Apart], tmp_path: Path) -> None:
+    allowed = [True]
+    executor = apart(Containers(bare=Guarded(Host(os.environ["PATH"]), lambda: allowed[0])))
+    executor.submit(submission(tmp_path / "a", "true"))
+    assert wait(executor, ["a"])["a"].outcome.reason is Reason.SUCCEEDED
+    allowed[0] = False
+    executor.submit(submission(tmp_path / "b", "true"))
+    assert wait(executor, ["b"])["b"].outcome.reason is Reason.UNSUPPORTED
+
+
+def test_a_flood_of_submissions_waits_for_nobody(apart: Callable[..., Apart], tmp_path: Path) -> None:
+    executor = apart()
+    names = [f"a{number}" for number in range(40)]
+    for name in names:
+        executor.submit(submission(tmp_path / name, "true", "x" * 50_000))
+    assert all(report.outcome.exit_code == 0 for report in wait(executor, names).values())
+
+
+def test_messages_stay_what_they_are() -> None:
+    for message in (Say("x"), Cancel("a")):
+        assert pickle.loads(pickle.dumps(message)) == message
