@@ -4,9 +4,9 @@ Flow: a request's ``inputs`` → `merged` into what is stored → `taken` (shape
 id) → `fitted` (every port, nothing else) → `api.task_checks`, which holds them against files and types. No I/O here.
 
 A file value inside a task is ``{"class": "File"|"Directory", "path": <file id>}`` and, where the caller gave them,
-``secondaryFiles`` of the same shape; what a check found beside the file stands as ids under `BESIDE`, for showing:
-a run looks again. Nothing else of what a caller sends for a file is kept: above all no ``location``, which would name
-bytes on the server. Source: API reference, tasks, sections 3 and 15.
+``secondaryFiles`` of the same shape and ``format`` (an IRI); what a check found beside the file stands as ids under
+`BESIDE`, for showing: a run looks again. Nothing else of what a caller sends for a file is kept: above all no
+``location``, which would name bytes on the server. Source: API reference, tasks, sections 3 and 15.
 """
 
 import math
@@ -23,6 +23,7 @@ MAX_INTEGER: Final = 2**63
 BESIDE: Final = "beside"
 _CLASSES: Final = {"file": "File", "directory": "Directory", "folder": "Directory"}
 _MAX_ID = 200
+_MAX_FORMAT = 2000
 
 
 def taken(values: Any) -> dict[str, Value]:
@@ -65,6 +66,8 @@ def _taken_file(value: dict[str, Any], where: str, depth: int) -> FileValue:
     if len(identity) > _MAX_ID:
         raise _unusable(where, f'"path" is longer than {_MAX_ID} characters; expected a file id')
     file: FileValue = {"class": _file_class(value), "path": _text(identity, where)}
+    if isinstance(value.get("format"), str) and len(value["format"]) <= _MAX_FORMAT:
+        file["format"] = _text(value["format"], where)
     secondaries = value.get("secondaryFiles")
     if secondaries is None:
         return file

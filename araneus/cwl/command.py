@@ -7,8 +7,9 @@ contents, listings) through the caller's `Locate`. Source: CWL v1.2 CommandLineT
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from araneus.cwl import inplace
 from araneus.cwl.binding import Scope, command_line
-from araneus.cwl.errors import InputError, Problem, UnsupportedError
+from araneus.cwl.errors import InputError, Problem
 from araneus.cwl.expression_tool import run_expression
 from araneus.cwl.expressions import Evaluator, value_text
 from araneus.cwl.files import Locate, local_path
@@ -39,7 +40,8 @@ class Invocation:
 
     ``stdin`` is a path, ``stdout`` and ``stderr`` are names relative to ``work``. ``container`` holds the fields of
     DockerRequirement. ``inputs`` are those that expressions saw, with paths. ``origins`` maps each staged path to the
-    file value that was staged there, and ``locate`` finds the bytes of what was staged.
+    file value that was staged there, and ``locate`` finds the bytes of what was staged. What is staged at the paths
+    ``in_place`` is changed there for all that comes after the job.
     """
 
     command: tuple[str, ...]
@@ -57,6 +59,7 @@ class Invocation:
     inputs: Mapping[str, Value] = field(default_factory=dict)
     runtime: Mapping[str, Value] = field(default_factory=dict)
     origins: Mapping[str, FileValue] = field(default_factory=dict)
+    in_place: frozenset[str] = frozenset()
     locate: Locate = field(default=local_path, compare=False, repr=False)
 
     def source_of(self, path: str) -> Location | None:
@@ -78,12 +81,8 @@ def prepare(
     """The invocation of a tool. ``inputs`` are complete (see `cwl.inputs`), and their files have locations.
 
     ``discover``: see `cwl.ready.ready_inputs`. The same arguments give the same invocation, so that a restarted
-    scheduler can build it anew. Raises `InputError`, `ExpressionError` and `UnsupportedError`.
+    scheduler can build it anew. Raises `InputError` and `ExpressionError`.
     """
-    if (tool.requirements.get("InplaceUpdateRequirement") or {}).get("inplaceUpdate"):
-        raise UnsupportedError(
-            Problem("InplaceUpdateRequirement", "inputs are never changed in place; copies are made")
-        )
     container = tool.requirement("DockerRequirement")
     work = _work_directory(tool, layout)
     runtime = runtime_for(resources, work=work, temporary=layout.temporary)
@@ -108,6 +107,7 @@ def prepare(
         inputs=seen,
         runtime=runtime,
         origins=stage.origins,
+        in_place=frozenset(stage.writable if inplace.wants(tool, seen, runtime, evaluator) else ()),
         locate=locate,
     )
 

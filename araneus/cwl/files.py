@@ -192,7 +192,7 @@ def _entry(kind: str, base: Location, name: str) -> FileValue:
 
 
 def trimmed(value: Value, level: Listing) -> Value:
-    """What an expression may see of a value's listings at this level. A literal directory is its listing."""
+    """What an expression may see of a value's listings at this level. A directory without a location is its listing."""
     if isinstance(value, list):
         return [trimmed(item, level) for item in value]
     if not isinstance(value, dict) or level is Listing.DEEP:
@@ -200,7 +200,7 @@ def trimmed(value: Value, level: Listing) -> Value:
     if value.get("class") == "Directory":
         if "listing" not in value:
             return value
-        if is_literal(value):
+        if "location" not in value:
             return {**value, "listing": [trimmed(item, level) for item in value["listing"]]}
         rest = {key: item for key, item in value.items() if key != "listing"}
         if level is Listing.SHALLOW:

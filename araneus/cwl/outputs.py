@@ -16,6 +16,7 @@ from araneus.cwl.command import Invocation
 from araneus.cwl.errors import MissingOutputError, OutputError, Problem
 from araneus.cwl.expressions import Evaluator
 from araneus.cwl.files import check_basename, contents, is_literal, local_path, split_name, trimmed, well_formed
+from araneus.cwl.inplace import IDENTITY, identity
 from araneus.cwl.nesting import MAX_DEPTH, too_deep
 from araneus.cwl.process import CommandLineTool, Listing, OutputBinding, OutputPort
 from araneus.cwl.produced import WorkTree
@@ -37,8 +38,11 @@ MAX_DOCUMENT: Final = 64 * 2**20
 """Bytes of cwl.output.json."""
 _SHOWN_NAMES = 10
 _REBUILT = frozenset(
-    {"path", "dirname", "location", "size", "contents", "nameroot", "nameext", "listing", "secondaryFiles", "checksum"}
-)
+    {
+        "path", "dirname", "location", "size", "contents", "checksum", "nameroot", "nameext", "listing",
+        "secondaryFiles", IDENTITY,
+    }
+)  # fmt: skip
 
 
 def collect(
@@ -78,6 +82,25 @@ def collect(
     if problems:
         raise OutputError(*problems)
     return outputs
+
+
+def updated_in_place(invocation: Invocation, host_work: Path) -> dict[str, FileValue]:
+    """What became of the files that the job was to change in place, by their identity.
+
+    A file that the tool removed, renamed or made something else of stays for others what it was, as does one outside of
+    the working directory. Raises `OutputError`.
+    """
+    if not invocation.in_place:
+        return {}
+    tree = WorkTree(invocation, host_work, checksum=False)
+    found: dict[str, FileValue] = {}
+    for target in sorted(invocation.in_place):
+        origin = invocation.origins[target]
+        name = identity(origin)
+        value = tree.value_at(target) if name is not None and tree.relative(target) else None
+        if name is not None and value is not None and value["class"] == origin["class"]:
+            found[name] = _final(value)
+    return found
 
 
 def _at_port(problem: Problem, port: OutputPort) -> Problem:
@@ -199,15 +222,18 @@ class _Collector:
         value = well_formed(value, "", OutputError)
         inner = [self.settled(item) for item in value.get("secondaryFiles") or ()]
         path = self._path(value)
+        staged = self._invocation.origins.get(path) if path is not None and self._tree.relative(path) is None else None
         if path is None:
             base = self._literal(value)
+        elif staged is not None and is_literal(staged):
+            base = {key: item for key, item in staged.items() if key != "secondaryFiles"}
         else:
             at = self._tree.value_at(path)
             if at is None:
                 raise OutputError(Problem("", f"there is no file at {path!r}"))
             base = at
-            if base["class"] != value["class"]:
-                raise OutputError(Problem("", f"{path!r} is a {base['class']}, not a {value['class']}"))
+        if path is not None and base["class"] != value["class"]:
+            raise OutputError(Problem("", f"{path!r} is a {base['class']}, not a {value['class']}"))
         result = {**base, **{key: item for key, item in value.items() if key not in _REBUILT}}
         check_basename(result["basename"], "", OutputError)
         if result["class"] == "File":
@@ -219,11 +245,13 @@ class _Collector:
         path, location = value.get("path"), value.get("location")
         if isinstance(path, str):
             return self._allowed(posixpath.normpath(posixpath.join(self._invocation.work, path)))
-        if not isinstance(location, str) or is_literal(value):
+        if not isinstance(location, str):
             return None
         for target, origin in self._invocation.origins.items():
             if origin.get("location") == location:
                 return target
+        if is_literal(value):
+            return None
         if location.startswith("file://"):
             return self._allowed(posixpath.normpath(str(local_path(location))))
         if ":" in location.split("/")[0]:

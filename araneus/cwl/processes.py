@@ -232,8 +232,9 @@ def _own_fields(node: Mapping[str, Any], kind: str, scope: Scope) -> dict[str, A
         else:
             extensions[key] = value
     schemas = node.get("$schemas")
-    if scope.base is not None and isinstance(schemas, list):
-        extensions["$schemas"] = [join(scope.base, each) for each in schemas if isinstance(each, str)]
+    if isinstance(schemas, list):
+        named = [each for each in schemas if isinstance(each, str)]
+        extensions["$schemas"] = [join(scope.base, each) for each in named] if scope.base is not None else named
     if scope.namespaces:
         extensions["$namespaces"] = scope.namespaces
     fields.prose(scope, node, "doc")

@@ -43,6 +43,8 @@ class Stage:
         self._literals: dict[str, FileLiteral] = {}
         self.origins: dict[str, FileValue] = {}
         """The file value behind each path that was given out, as it was before it got a path."""
+        self.writable: set[str] = set()
+        """The paths among them whose copies the tool may change."""
 
     def place_inputs(self, value: Value, where: str) -> Value:
         """The value with every file value in it placed below the inputs directory."""
@@ -67,7 +69,7 @@ class Stage:
         else:
             self._add_mount(FileMount(location=value["location"], target=target, writable=writable), where)
         placed = _at(value, directory, basename)
-        self.origins[target] = value
+        self._note(target, value, writable)
         if value["class"] == "Directory" and value.get("listing") is not None:
             place = self.place if is_literal(value) else self._inside
             placed["listing"] = [place(item, target, writable=writable, where=where) for item in value["listing"]]
@@ -96,12 +98,17 @@ class Stage:
     def _inside(self, value: FileValue, directory: str, *, writable: bool = False, where: str = "") -> FileValue:
         """The path of something that is there already because a directory around it is mounted."""
         placed = _at(value, directory, value["basename"])
-        self.origins[placed["path"]] = value
+        self._note(placed["path"], value, writable)
         if value.get("listing"):
             placed["listing"] = [
                 self._inside(item, placed["path"], writable=writable, where=where) for item in value["listing"]
             ]
         return placed
+
+    def _note(self, target: str, value: FileValue, writable: bool) -> None:
+        self.origins[target] = value
+        if writable:
+            self.writable.add(target)
 
     def _add_mount(self, mount: FileMount, where: str) -> None:
         before = self._mounts.get(mount.target)

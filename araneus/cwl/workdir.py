@@ -11,7 +11,8 @@ from typing import Any
 
 from araneus.cwl.errors import InputError, Problem
 from araneus.cwl.expressions import Evaluator, value_text
-from araneus.cwl.files import check_basename, described, local_path, well_formed
+from araneus.cwl.files import check_basename, described, is_literal, local_path, well_formed
+from araneus.cwl.inplace import IDENTITY
 from araneus.cwl.process import CommandLineTool
 from araneus.cwl.staging import Stage, moved
 from araneus.model.values import FileValue, Value, is_file_value
@@ -161,10 +162,12 @@ def _original(value: FileValue, stage: Stage) -> FileValue:
     """The value with what expressions do not see of it: the listing of a literal directory, the name of a file."""
     source = dict(value)
     known = stage.origins.get(value.get("path", ""))
-    if known is not None and "location" not in value:
+    if known is not None and is_literal(value):
         for key in ("listing", "contents"):
             if key in known:
                 source.setdefault(key, known[key])
+    if known is not None and IDENTITY in known:
+        source.setdefault(IDENTITY, known[IDENTITY])
     source.pop("path", None)
     if "basename" not in source and known is not None:
         source["basename"] = known["basename"]

@@ -24,6 +24,7 @@ from araneus.engine.plan import Plan, Weights
 from araneus.engine.ports import Fitter, fit_output
 from araneus.engine.scatter import expand
 from araneus.engine.sources import gather
+from araneus.engine.updates import Updates
 from araneus.model.job import Outcome, Reason
 from araneus.model.values import Value
 
@@ -102,6 +103,7 @@ class Execution:
         self._load = load or _refuse_to_load
         self._max_jobs = max_jobs
         self._fitter = Fitter()
+        self._updates = Updates()
         self._evaluators: dict[int, Evaluator] = {}
         self._plans: dict[int, Plan] = {}
         self._begin: deque[tuple[Scope, int]] = deque()
@@ -137,12 +139,22 @@ class Execution:
             self.steps_completed += 1
         if self.status is ExecutionStatus.RUNNING:
             if outcome.succeeded:
-                self._deliver(place, dict(outputs or {}))
+                self._take(key, name, place, outcome, outputs)
             else:
                 self._end_failed(Failure(key=key, name=name, outcome=outcome, way=way_to(place)))
         elif not outcome.succeeded and outcome.reason is not Reason.CANCELLED:
             self.more_failed += 1
         return self._advance()
+
+    def _take(self, key: str, name: str, place: Place, outcome: Outcome, outputs: Mapping[str, Value] | None) -> None:
+        """A job has succeeded: its results, and what it changed in place."""
+        if outcome.updated and place is not None:
+            try:
+                self._updates.add(place, name, outcome.updated)
+            except CWLError as error:
+                self._fail(key, name, error, way_to(place))
+                return
+        self._deliver(place, dict(outputs or {}))
 
     @property
     def waiting_for(self) -> frozenset[str]:
@@ -171,7 +183,7 @@ class Execution:
     def _begin_step(self, scope: Scope, position: int) -> None:
         step = scope.plan.workflow.steps[position]
         where, _ = scope.inside(step.id)
-        values = {port.id: self._gathered(port, scope, where) for port in step.inputs}
+        values = {port.id: self._gathered(port, scope, position, where) for port in step.inputs}
         expansion = expand(step, values, where=where) if step.scatter else None
         count = expansion.count if expansion else 1
         self._count(scope.plan.weights[position] * (count - 1))
@@ -186,8 +198,8 @@ class Execution:
             except CWLError as error:
                 self._fail(*call.inside(number), error, way_to((call, number)))
 
-    def _gathered(self, port: StepInput, scope: Scope, where: str) -> Value:
-        value = gather(port, scope.values, where=f"{where}/{port.id}")
+    def _gathered(self, port: StepInput, scope: Scope, position: int, where: str) -> Value:
+        value = self._updates.seen_by(gather(port, scope.values, where=f"{where}/{port.id}"), scope, position)
         if value is None and port.default is not MISSING:
             value = port.default
         listing = port.load_listing or Listing.NONE
@@ -257,6 +269,7 @@ class Execution:
         try:
             for port in scope.plan.workflow.outputs:
                 value = gather(port, scope.values, where=f"{scope.key}/{port.id}" if scope.key else port.id)
+                value = self._updates.seen_by(value, scope, None)
                 outputs[port.id] = fit_output(port, value, where=scope.key)
         except CWLError as error:
             self._fail(scope.key, scope.name, error, way_to(scope.place))

@@ -12,12 +12,14 @@ from typing import Any
 from araneus.cwl.errors import InputError, Problem
 from araneus.cwl.expressions import Evaluator
 from araneus.cwl.files import split_name
+from araneus.cwl.inplace import IDENTITY, may_happen
 from araneus.cwl.process import Process, SecondaryFile, Workflow
 from araneus.cwl.secondary import secondary_name
 from araneus.cwl.types import MAX_FILE_DEPTH, ArrayType, RecordType, Type, options
 from araneus.model.file import File, Location
 from araneus.model.ids import is_file_id
 from araneus.model.values import FileValue, Value, is_file_value
+from araneus.scheduler.jobfile import format_iri
 from araneus.store import files, projects
 from araneus.store.database import Connection
 
@@ -41,7 +43,7 @@ def locate_inputs(
 
     Raises `InputError` naming every port whose file is gone, unreadable or of the wrong kind.
     """
-    search = _Search(connection, actor, inputs)
+    search = _Search(connection, actor, inputs, process)
     located = {port: search.value(value, port) for port, value in inputs.items()}
     if search.problems:
         raise InputError(*search.problems)
@@ -52,7 +54,9 @@ def locate_inputs(
 class _Search:
     """One pass over the inputs: looks ids up in bulk, builds values, gathers problems."""
 
-    def __init__(self, connection: Connection, actor: str, inputs: Mapping[str, Value]) -> None:
+    def __init__(self, connection: Connection, actor: str, inputs: Mapping[str, Value], process: Process) -> None:
+        self._named = may_happen(process)  # who changes files in place must know which they are
+        self._namespaces = process.extensions.get("$namespaces") or {}
         self._connection = connection
         self._actor = actor
         self._readable: dict[str, bool] = {}
@@ -75,7 +79,8 @@ class _Search:
     def _file_value(self, value: FileValue, where: str) -> FileValue | None:
         identity = value.get("path") or value.get("location")
         if identity is None and isinstance(value.get("contents"), str):
-            return {"class": "File", "basename": _safe(value.get("basename")), "contents": value["contents"]}
+            literal = {"class": "File", "basename": _safe(value.get("basename")), "contents": value["contents"]}
+            return self._with_said(literal, value, where)
         if identity is None and value["class"] == "Directory" and isinstance(value.get("listing"), list):
             listing = [self.value(item, f"{where}.listing") for item in value["listing"]]
             return {"class": "Directory", "basename": _safe(value.get("basename")), "listing": listing}
@@ -84,7 +89,12 @@ class _Search:
             return None
         if row.folder:
             return self.folder_value(row, where)
-        located = self.file_value(row)
+        return self._with_said(self.file_value(row), value, where)
+
+    def _with_said(self, located: FileValue, value: FileValue, where: str) -> FileValue:
+        """The file with what may be said of it: its format, and the files that belong to it."""
+        if isinstance(value.get("format"), str):
+            located["format"] = format_iri(value["format"], self._namespaces)
         explicit = [item for item in value.get("secondaryFiles") or [] if is_file_value(item)]
         if explicit:
             located["secondaryFiles"] = [
@@ -127,6 +137,8 @@ class _Search:
             "metadata": dict(row.metadata),
         }
         self.sources[id(value)] = row
+        if self._named:
+            value[IDENTITY] = row.id
         return value
 
     def folder_value(self, folder: File, where: str, depth: int = 1) -> FileValue:
@@ -139,7 +151,8 @@ class _Search:
             if self._listed > MAX_LISTED:
                 raise InputError(Problem(where, f"folder {folder.name!r} holds more than {MAX_LISTED} files"))
             listing.append(self.folder_value(row, where, depth + 1) if row.folder else self.file_value(row))
-        return {"class": "Directory", "basename": folder.name, "listing": listing}
+        # A blank location says which folder it is; what it holds is in the listing alone, as with every literal.
+        return {"class": "Directory", "location": f"_:{folder.id}", "basename": folder.name, "listing": listing}
 
     def _refuse(self, where: str, what: str) -> None:
         self.problems.append(Problem(where, what))

@@ -56,14 +56,19 @@ def read_job(path: Path) -> JobFile:
     )
 
 
+def format_iri(text: str, namespaces: Mapping[str, str]) -> str:
+    """A file format with its prefix written out, where there is one."""
+    prefix, colon, rest = text.partition(":")
+    return namespaces[prefix] + rest if colon and prefix in namespaces else text
+
+
 def with_formats(values: Mapping[str, Value], namespaces: Mapping[str, str]) -> dict[str, Value]:
     """The values with the prefixes of file formats (``edam:format_2330``) written out."""
 
     def expanded(value: FileValue) -> FileValue:
-        prefix, colon, rest = str(value.get("format") or "").partition(":")
         changed = dict(value)
-        if colon and prefix in namespaces:
-            changed["format"] = namespaces[prefix] + rest
+        if value.get("format"):
+            changed["format"] = format_iri(str(value["format"]), namespaces)
         if value.get("secondaryFiles"):
             changed["secondaryFiles"] = [map_file_values(item, expanded) for item in value["secondaryFiles"]]
         return changed

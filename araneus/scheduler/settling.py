@@ -11,7 +11,7 @@ from typing import Any
 from araneus.cwl.command import Invocation
 from araneus.cwl.errors import CWLError
 from araneus.cwl.expressions import Evaluator
-from araneus.cwl.outputs import collect
+from araneus.cwl.outputs import collect, updated_in_place
 from araneus.cwl.process import CommandLineTool
 from araneus.executors import jobdir
 from araneus.executors.base import Ended
@@ -43,13 +43,14 @@ def settle(
         return Outcome(reason=reason, exit_code=code, message=_with_words("", directory, invocation)), None
     try:
         outputs = collect(tool, invocation, directory / jobdir.WORK, evaluator, exit_code=code)
+        updated = updated_in_place(invocation, directory / jobdir.WORK)
     except CWLError as error:
         said = _with_words(str(error), directory, invocation)
         return Outcome(reason=error.reason, exit_code=code, message=said), None
     except OSError as error:
         said = _with_words(f"outputs cannot be read: {error}", directory, invocation)
         return Outcome(reason=Reason.BAD_OUTPUT, exit_code=code, message=said), None
-    return Outcome(reason=Reason.SUCCEEDED, exit_code=code), outputs
+    return Outcome(reason=Reason.SUCCEEDED, exit_code=code, updated=updated or None), outputs
 
 
 def _is_full(directory: Path) -> bool:
