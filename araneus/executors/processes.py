@@ -50,7 +50,9 @@ exit "$_araneus_code"
 """
 
 # Like the wrapper, for a command that runs in a container: $2 is the engine, $3 the container's name. What the engine
-# knows about the end is kept in the file `container`, and the container is removed.
+# knows about the end is kept in the file `container`, and the container is removed. Not every engine learns that it was
+# for want of memory (podman 4 with control groups of version 1), and the container's group is gone by then; so the
+# second line tells whether the kernel has ended processes for it meanwhile.
 _CONTAINER_WRAPPER = """\
 trap : HUP INT QUIT TERM USR1 USR2 ALRM
 echo "$$" >"$1/pid" || exit 125
@@ -62,10 +64,13 @@ _araneus_job=$1
 _araneus_engine=$2
 _araneus_name=$3
 shift 3
+while read -r _araneus_key _araneus_before; do [ "$_araneus_key" != oom_kill ] || break; done </proc/vmstat
 "$@" 9>&-
 _araneus_code=$?
+while read -r _araneus_key _araneus_after; do [ "$_araneus_key" != oom_kill ] || break; done </proc/vmstat
 "$_araneus_engine" inspect --format '{{.State.OOMKilled}} {{.State.Error}}' "$_araneus_name" \\
 >"$_araneus_job/container" 2>/dev/null 9>&-
+[ "$_araneus_before" = "$_araneus_after" ] || echo oom_kill >>"$_araneus_job/container"
 "$_araneus_engine" rm -f "$_araneus_name" >/dev/null 2>&1 </dev/null 9>&-
 echo "$_araneus_code" >"$_araneus_job/exit_code"
 exit "$_araneus_code"

@@ -1,12 +1,14 @@
 """What an attempt may use, decided by values."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from araneus.executors.limits import Policy, job_memory, limits_for
+from araneus.executors.docker import limit_options
+from araneus.executors.limits import Limits, Policy, job_memory, limits_for
 from araneus.model.job import Resources
 
 POLICY = Policy(memory=8000, headroom=1.5)
@@ -47,6 +49,19 @@ def test_cores(asked: dict[str, Any], cores: float | None, strict: float, weight
     found = limits_for(Resources(**asked), POLICY)
     assert (found.cores, found.weight) == (cores, weight)
     assert limits_for(Resources(**asked), STRICT).cores == strict
+
+
+def test_the_options_of_an_engine() -> None:
+    limits = Limits(memory=100, cores=None, weight=2, processes=50, badness=900)
+    assert limit_options(limits, 4) == (
+        "--memory", "100m", "--memory-swap", "100m", "--cpu-shares", "2048", "--pids-limit", "50",
+        "--oom-score-adj", "900",
+    )  # fmt: skip
+    quotas = {0.0: "0.01", 0.5: "0.5", 3: "3", 64: "4"}
+    for cores, text in quotas.items():
+        options = limit_options(replace(limits, cores=cores), 4)
+        assert options[options.index("--cpus") + 1] == text
+    assert "2" in limit_options(replace(limits, weight=0.0001), 4)
 
 
 def test_who_asked_for_less_is_ended_sooner() -> None:
