@@ -51,7 +51,16 @@ _ADVICE = {
 """What is said when the executor, which knows more, said nothing."""
 _SPOKEN = frozenset({*_ADVICE, Reason.NOT_STARTED, Reason.CANCELLED})
 """Reasons whose detail is whole sentences; other details complete the sentence, behind a colon."""
-NEVER_RAN = frozenset({Reason.CANCELLED, Reason.IMAGE_UNAVAILABLE, Reason.TOO_LARGE, Reason.NOT_STARTED})
+NEVER_RAN = frozenset(
+    {
+        Reason.CANCELLED,
+        Reason.COMMAND_NOT_FOUND,
+        Reason.IMAGE_UNAVAILABLE,
+        Reason.NOT_STARTED,
+        Reason.TOO_LARGE,
+        Reason.UNSUPPORTED,
+    }
+)
 """The tool has said nothing, or nothing that matters: there are no last lines and no logs."""
 _CODES = {
     124: "which usually means that a time limit inside the tool was reached (timeout)",

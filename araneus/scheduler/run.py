@@ -111,6 +111,7 @@ class Run:
         self._backlog: deque[ReadyJob] = deque()
         self._live: dict[str, _Live] = {}
         self._numbers: dict[str, int] = {}
+        self._ran: set[str] = set()
         self._rows: Mapping[str, tuple[Any, ...]] = {}
         self._network = False
         self._root = ""
@@ -227,7 +228,7 @@ class Run:
         assert self._execution is not None
         failure = self._execution.failure
         assert failure is not None
-        logs = task_logs(failure.name) if failure.key in self._numbers else ""
+        logs = task_logs(failure.name) if failure.key in self._ran else ""
         return job_failed(failure, more=self._execution.more_failed, logs=logs)
 
     def _publish(self) -> Completed:
@@ -330,6 +331,8 @@ class Run:
         directory = Path(live.attempt.directory)
         outcome, outputs = settle(live.ready.tool, live.invocation, ended, directory, self._evaluator(live.ready.tool))
         turn.ended.append(AttemptEnd(attempt=ended.attempt, outcome=outcome, ended_on=ended.ended_on))
+        if not outcome.succeeded:
+            self._ran.add(live.job.key)
         job = replace(live.job, started_on=ended.started_on or live.job.created_on)
         if outcome.reason is Reason.LOST and live.attempt.number < MAX_ATTEMPTS:
             turn.jobs.append(replace(job, status=JobStatus.QUEUED, started_on=None))
