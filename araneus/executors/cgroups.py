@@ -27,13 +27,13 @@ _XATTRS = ("user.delegate", "trusted.delegate")
 _WORDS = {"memory": "memory", "cpu": "processor time", "pids": "the number of processes"}
 
 
-def unenforced(controllers: Collection[str]) -> list[str]:
-    """A sentence for the person who starts the server, when some controllers do not obey."""
+def unenforced(controllers: Collection[str], tools: str = "tools that run without an engine") -> list[str]:
+    """A sentence for the person who starts the server, when some controllers do not obey for these tools."""
     missing = [_WORDS[name] for name in cgroup_layout.CONTROLLERS if name not in controllers]
     sentence = (
-        f"Not limited for tools that run without a container: {', '.join(missing)}. This user may not make control"
-        " groups for that. Run the server as a service of systemd with Delegate=yes, start it with 'systemd-run --user"
-        " --scope -p Delegate=yes araneus up', or run it as root (docs/limits.md)."
+        f"Not limited for {tools}: {', '.join(missing)}. This user may not make control groups for that. Run the server"
+        " as a service of systemd with Delegate=yes, start it with 'systemd-run --user --scope -p Delegate=yes araneus"
+        " up', or run it as root (docs/limits.md)."
     )
     return [sentence] if missing else []
 

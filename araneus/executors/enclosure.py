@@ -46,7 +46,9 @@ class Enclosure(Protocol):
 
 
 class Engine(Enclosure, Protocol):
-    """An enclosure that runs images."""
+    """An enclosure that runs images. ``warnings`` are sentences for the person who starts the server."""
+
+    warnings: tuple[str, ...]
 
     def prepare(self, image: Image, progress: Callable[[str], None]) -> str:
         """Make the image available and return its reference. Blocks, may be called from several threads; one fetch

@@ -156,7 +156,7 @@ def test_no_groups_where_there_are_none(tmp_path: Path) -> None:
     assert list((tmp_path / "memory").iterdir()) == []
     assert "memory, processor time, the number of processes" in unenforced(())[0]
     assert "Delegate=yes" in unenforced({"memory"})[0]
-    assert "limited for tools that run without a container: processor time." in unenforced({"memory", "pids"})[0]
+    assert "limited for tools that run without an engine: processor time." in unenforced({"memory", "pids"})[0]
     assert unenforced(CONTROLLERS) == []
 
 

@@ -62,6 +62,7 @@ def test_the_options_of_an_engine() -> None:
         options = limit_options(replace(limits, cores=cores), 4)
         assert options[options.index("--cpus") + 1] == text
     assert "2" in limit_options(replace(limits, weight=0.0001), 4)
+    assert limit_options(replace(limits, cores=1), 4, {"pids"}) == ("--pids-limit", "50", "--oom-score-adj", "900")
 
 
 def test_who_asked_for_less_is_ended_sooner() -> None:
