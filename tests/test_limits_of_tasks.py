@@ -17,7 +17,7 @@ from tests.visitor import Visitor, globbed, shell
 HOG = "python3 -c 'b = bytearray({} * 1024 * 1024)'"
 SETTINGS = {
     "ARANEUS__JOBS__CORES": "4",
-    "ARANEUS__JOBS__MEMORY": "700",
+    "ARANEUS__JOBS__MEMORY": "1100",
     "ARANEUS__JOBS__MAX_PROCESSES": "60",
     "ARANEUS__JOBS__CONTAINERS": "none",
 }
@@ -86,8 +86,8 @@ def test_out_of_memory(owner: Visitor, project: str) -> None:
     message = failure(owner, project, "exact", exact)
     assert "limit of 250 MiB" in message
     assert "exit code 7" in message
-    assert "700 MiB" in failure(owner, project, "all", shell(HOG.format(900), requirements=stated()))
-    owner.completed(owner.run(owner.app(project, "fits", shell(HOG.format(500), requirements=stated())), {}))
+    assert "1100 MiB" in failure(owner, project, "all", shell(HOG.format(1300), requirements=stated()))
+    owner.completed(owner.run(owner.app(project, "fits", shell(HOG.format(900), requirements=stated())), {}))
 
 
 @pytest.mark.usefixtures("limited")
