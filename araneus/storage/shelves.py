@@ -11,6 +11,7 @@ import fcntl
 import os
 import re
 import secrets
+import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -49,8 +50,8 @@ class Shelves:
         return self._blobs / digest[:2] / digest
 
     def publish(self, *finished: tuple[Path, str]) -> None:
-        """Give finished files, each with its digest, their places, young from now on. A blob that was there is replaced
-        by the same bytes, which changes nothing for its readers. Durable when this returns."""
+        """Give finished files, each with its digest, their places, young from now on. A blob that was there stays and
+        becomes young again. Durable when this returns."""
         shelves: set[Path] = set()
         with self._locked(fcntl.LOCK_SH):
             for name, digest in finished:
@@ -60,7 +61,8 @@ class Shelves:
                     shelves.add(self._blobs)
                 shelves.add(place.parent)
                 name.chmod(_READ_ONLY)
-                name.rename(place)
+                if not _stays(place, name):
+                    name.rename(place)
         side_by_side(_sync_folder, list(shelves))
 
     def renew(self, descriptor: int, digest: str) -> bool:
@@ -135,6 +137,20 @@ class Shelves:
             yield
         finally:
             os.close(descriptor)
+
+
+def _stays(place: Path, name: Path) -> bool:
+    """Whether the blob is there already; the new file of the same bytes is then dropped. Put in its place it would take
+    the old one away under a sandbox that is just binding it, whose job could not start."""
+    try:
+        there = place.lstat()
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(there.st_mode) or there.st_size != name.lstat().st_size:
+        return False
+    place.chmod(_READ_ONLY)
+    name.unlink()
+    return True
 
 
 def _folders(outer: Path) -> list[Path]:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -218,3 +219,15 @@ def test_adopting_and_deleting_at_the_same_time(storage: PosixStorage, tmp_path:
     for thread in threads:
         thread.join()
     assert content(storage, blob_location(b"same" * 1000)) == b"same" * 1000
+
+
+def test_a_blob_that_is_there_is_not_replaced_under_those_who_bind_it(storage: PosixStorage, jobs: Path) -> None:
+    location = put(storage, b"same").location
+    before = storage.path(location).stat()
+    time.sleep(0.01)
+    (jobs / "a1" / "out").write_bytes(b"same")
+    assert put(storage, b"same").location == location
+    (adopted,) = storage.adopt(jobs / "a1" / "out")
+    after = storage.path(location).stat()
+    assert (adopted.location, after.st_ino) == (location, before.st_ino)
+    assert after.st_ctime_ns > before.st_ctime_ns, "it is young again"
