@@ -303,6 +303,7 @@ def test_streams_stay_in_the_working_directory(bench: Bench, name: str) -> None:
     ("version", "requirement", "allowed"),
     [
         ("v1.0", None, True),
+        ("v1.0", {"networkAccess": False}, False),
         ("v1.1", None, False),
         ("v1.2", None, False),
         ("v1.2", {"networkAccess": True}, True),
