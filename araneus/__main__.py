@@ -1,4 +1,4 @@
-"""The command line: ``araneus up``, ``user``, ``token``, ``cwl``.
+"""The command line: ``araneus up``, ``user``, ``token``, ``cwl``, ``pack``.
 
 Each command loads what it needs only when it runs, and the line is read with the standard library alone: ``araneus
 cwl`` is often started for a tool that takes no time, and ``--help`` should be there at once
@@ -100,6 +100,16 @@ def _cwl(given: argparse.Namespace) -> int:
     )
 
 
+def _define_pack(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("document", metavar="DOC", help="CWL document, with #id for one process of several")
+
+
+def _pack(given: argparse.Namespace) -> int:
+    from araneus.packing import run_pack_command  # noqa: PLC0415 (start fast)
+
+    return run_pack_command(given.document)
+
+
 def _define_user_add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "username", metavar="USERNAME", help="letters, digits, '-', '_', '.'; the owner part of project ids"
@@ -175,6 +185,14 @@ Settings: DIR/araneus.toml or the environment, see docs/settings.md.""",
         """\
 Exit code 0: it ran; 33: it needs something that Araneus does not support; 1: anything else, said
 on standard error.""",
+    ),
+    "pack": Command(
+        "Print a CWL document with everything that it names in it, ready to be installed as an app.",
+        _define_pack,
+        _pack,
+        """\
+Tools that steps run, imports, and small text files that the document brings along become part of
+it. Install it with `POST /apps/{owner}/{project}/{app}/raw`.""",
     ),
     "user add": Command("Add a user and print a token for them.", _define_user_add, _user_add),
     "user list": Command("List the users.", _data, _user_list),

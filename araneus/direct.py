@@ -108,7 +108,7 @@ def run_document(
 def load_document_and_job(document: str, job: str | None, javascript: JavaScript) -> tuple[Process, dict[str, Value]]:
     """The process and its inputs, ready for `run_process`. Raises what `load_path` and `read_job` raise."""
     document, given = _document_and_job(document, job)
-    path, fragment = _split(document)
+    path, fragment = split_document(document)
     process = _with_requirements(load_path(path, fragment), given.requirements)
     spaces = {**process.extensions.get("$namespaces", {}), **given.namespaces}
     inputs = with_formats(given.inputs, spaces) if spaces else given.inputs
@@ -143,7 +143,7 @@ def _names_a_tool(path: Path) -> bool:
     return isinstance(content, dict) and "cwl:tool" in content and "class" not in content
 
 
-def _split(document: str) -> tuple[Path, str | None]:
+def split_document(document: str) -> tuple[Path, str | None]:
     """Path and fragment. A file whose name holds ``#`` is taken by its whole name."""
     document = document.removeprefix("file://")
     if Path(document).exists():

@@ -45,6 +45,7 @@ def whole(server: Server, *arguments: str) -> str:
         (["token", "create"], ["USERNAME", "--label", "--days", "--data", "hash"]),
         (["token", "list"], ["USERNAME", "--data"]),
         (["token", "revoke"], ["TOKEN", "--data", "at once"]),
+        (["pack"], ["DOC", "#id", "installed"]),
         (["cwl"], ["DOC", "JOB", "--outdir", "--quiet", "--containers", "33", "JSON"]),
     ],
 )
