@@ -4,6 +4,7 @@ Both ends are ours and the socket is nobody else's, so the objects are pickled.
 """
 
 import contextlib
+import os
 import pickle
 import select
 import socket
@@ -11,11 +12,11 @@ import struct
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from araneus.executors.base import Ended, Found, Submission
+from araneus.executors.base import Ended, Found, Literal, Mount, Submission
 from araneus.executors.containers import Containers
 from araneus.model.job import Resources
 
@@ -40,6 +41,49 @@ class Submit:
 
     submission: Submission
     allowed: bool = True
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Every job goes through here: field by field costs a quarter of what pickling dataclasses and paths does.
+        sent = self.submission
+        parts = (
+            os.fspath(sent.directory),
+            _flat(sent.resources),
+            [(os.fspath(mount.source), _flat(mount)) for mount in sent.mounts],
+            [_flat(literal) for literal in sent.literals],
+        )
+        return _submit, (self.allowed, _flat(sent), *parts)
+
+
+_PARTS = {
+    Submission: ("directory", "resources", "mounts", "literals"),
+    Mount: ("source",),
+    Literal: (),
+    Resources: (),
+}
+_PLAIN = {
+    kind: tuple(field.name for field in fields(kind) if field.name not in parts) for kind, parts in _PARTS.items()
+}
+"""The fields of each kind that are sent as they are."""
+
+
+def _flat(thing: Submission | Mount | Literal | Resources) -> tuple[Any, ...]:
+    return tuple([getattr(thing, name) for name in _PLAIN[type(thing)]])
+
+
+def _submit(allowed: bool, plain: Any, directory: str, *parts: Any) -> Submit:
+    size, mounts, literals = parts
+    submission = Submission(
+        directory=Path(directory),
+        resources=Resources(**_named(Resources, size)),
+        mounts=tuple([Mount(source=Path(source), **_named(Mount, rest)) for source, rest in mounts]),
+        literals=tuple([Literal(**_named(Literal, literal)) for literal in literals]),
+        **_named(Submission, plain),
+    )
+    return Submit(submission, allowed)
+
+
+def _named(kind: type, values: tuple[Any, ...]) -> dict[str, Any]:
+    return dict(zip(_PLAIN[kind], values, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,9 +49,10 @@ def choose(waiting: Iterable[A], fit: Callable[[Resources], Fit], *, now: float,
     never: list[A] = []
     # A scatter's jobs ask for the same: what had no room a moment ago has none now.
     refused: set[Resources] = set()
+    last: Resources | None = None
     for candidate in islice(waiting, SCAN):
         asked = candidate.resources
-        if asked not in refused:
+        if asked is not last and asked not in refused:
             together = _sum(total, asked)
             if fit(together) is Fit.NOW:
                 chosen.append(candidate)
@@ -61,6 +62,7 @@ def choose(waiting: Iterable[A], fit: Callable[[Resources], Fit], *, now: float,
                 never.append(candidate)
                 continue
             refused.add(asked)
+            last = asked
         if now - candidate.since > patience:
             break
     return Choice(tuple(chosen), tuple(never))

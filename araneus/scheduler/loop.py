@@ -255,7 +255,6 @@ class Scheduler:
         self._room_changed = True
         owner = self._owners.pop(ended.attempt, None)
         active = self._active.get(owner) if owner is not None else None
-        log.debug("attempt_ended", attempt=ended.attempt, task=owner, reason=ended.outcome.reason.value)
         if active is not None:
             active.hear(ended)
         elif owner is not None:
@@ -281,7 +280,6 @@ class Scheduler:
         del self._queue[one.attempt.id]
         active = self._active[one.job.task]
         active.started(one, self._clock())
-        log.debug("attempt_submitted", attempt=one.attempt.id, task=one.job.task, job=one.job.name)
         try:
             self._executor.submit(one.submission)
         except Exception as error:

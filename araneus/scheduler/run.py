@@ -111,6 +111,7 @@ class Run:
         self._backlog: deque[ReadyJob] = deque()
         self._live: dict[str, _Live] = {}
         self._numbers: dict[str, int] = {}
+        self._sizes: dict[Resources, Resources] = {}
         self._ran: set[str] = set()
         self._rows: Mapping[str, tuple[Any, ...]] = {}
         self._network = False
@@ -280,7 +281,7 @@ class Run:
         before = attempt
         try:
             evaluator = self._evaluator(tool)
-            asked = attempt.resources if attempt else resources(tool, ready.inputs, evaluator)
+            asked = attempt.resources if attempt else self._asked(resources(tool, ready.inputs, evaluator))
             attempt = attempt or self._attempt(ready, asked)
             directory = Path(attempt.directory)
             invocation = prepare(tool, ready.inputs, layout(directory), asked, evaluator, locate=self._gate.locate)
@@ -304,6 +305,10 @@ class Run:
         self._live[attempt.id] = _Live(ready, invocation, job, attempt)
         prepared = Prepared(job=job, attempt=attempt, submission=sent, since=time.monotonic())
         (turn.prepared if before is None else turn.resumed).append(prepared)
+
+    def _asked(self, resources: Resources) -> Resources:
+        """The same object for the same size, which is told apart quickly."""
+        return self._sizes.setdefault(resources, resources)
 
     def _attempt(self, ready: ReadyJob, asked: Resources) -> Attempt:
         number = self._numbers[ready.key] = self._numbers.get(ready.key, 0) + 1

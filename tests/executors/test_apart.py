@@ -5,17 +5,18 @@ import pickle
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import psutil
 import pytest
 
 from araneus.executors.apart import Apart
-from araneus.executors.base import Ended, Found
-from araneus.executors.channel import Cancel, Say
+from araneus.executors.base import Ended, Found, Image, Literal, Mount, Submission
+from araneus.executors.channel import Cancel, Say, Submit
 from araneus.executors.containers import Containers, UnavailableError
 from araneus.executors.enclosure import Guarded, Host
-from araneus.model.job import Reason
+from araneus.model.job import Reason, Resources
 from araneus.testing.executor_contract import ExecutorContract, Start, submission, wait
 
 
@@ -34,12 +35,22 @@ def apart() -> Iterator[Callable[..., Apart]]:
         executor.close()
 
 
-def process() -> psutil.Process:
-    """The newest executor's process."""
-    living = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
-    return max(
-        (child for child in living if "apart_process" in " ".join(child.cmdline())), key=psutil.Process.create_time
-    )
+def living() -> list[psutil.Process]:
+    """The processes of executors, the newest last."""
+    children = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    found = [child for child in children if "apart_process" in " ".join(child.cmdline())]
+    return sorted(found, key=psutil.Process.create_time)
+
+
+def kill(executor: Apart) -> list[Ended]:
+    """Kill the executor's process and poll until another one has taken over; what ended meanwhile."""
+    victim = living()[-1]
+    victim.kill()
+    ended: list[Ended] = []
+    while not living() or living()[-1].pid == victim.pid:
+        ended += executor.poll()
+        time.sleep(0.001)
+    return ended
 
 
 class TestApart(ExecutorContract):
@@ -66,10 +77,10 @@ def test_another_process_takes_over(apart: Callable[..., Apart], tmp_path: Path)
     said: list[str] = []
     executor = apart(say=said.append)
     for name in ("running", "waiting"):
-        executor.submit(submission(tmp_path / name, "sh", "-c", "echo x >>started; sleep 1"))
+        executor.submit(submission(tmp_path / name, "sh", "-c", "echo x >>started; sleep 2"))
     while not (tmp_path / "running" / "work" / "started").exists():
         time.sleep(0.01)
-    process().kill()
+    assert kill(executor) == []
     executor.submit(submission(tmp_path / "later", "true"))
     ended = wait(executor, ["running", "waiting", "later"])
     assert {name: report.outcome.reason for name, report in ended.items()} == dict.fromkeys(ended, Reason.SUCCEEDED)
@@ -86,7 +97,7 @@ def test_whatever_the_instant_of_its_death_each_attempt_runs_once(apart: Callabl
         executor.submit(submission(tmp_path / name, "sh", "-c", "echo x >>started"))
         if number % 10 == 5:
             time.sleep(0.003 * number)
-            process().kill()
+            ended += kill(executor)
         ended += executor.poll()
     ended += wait(executor, set(names) - {report.attempt for report in ended}).values()
     assert sorted(report.attempt for report in ended) == sorted(names)
@@ -96,7 +107,7 @@ def test_whatever_the_instant_of_its_death_each_attempt_runs_once(apart: Callabl
 
 def test_what_was_recovered_is_not_lost_with_the_process(apart: Callable[..., Apart], tmp_path: Path) -> None:
     first = apart()
-    first.submit(submission(tmp_path / "a", "sleep", "1.5"))
+    first.submit(submission(tmp_path / "a", "sleep", "2.5"))
     while not (tmp_path / "a" / "pid").exists():
         time.sleep(0.01)
     first.close()
@@ -105,7 +116,7 @@ def test_what_was_recovered_is_not_lost_with_the_process(apart: Callable[..., Ap
         "a": Found.RUNNING,
         "never": Found.UNKNOWN,
     }
-    process().kill()
+    assert kill(second) == []
     assert wait(second, ["a"])["a"].outcome.reason is Reason.SUCCEEDED
 
 
@@ -113,7 +124,7 @@ def test_it_ends_with_its_scheduler_and_not_by_a_signal_to_all(apart: Callable[.
     executor = apart()
     executor.submit(submission(tmp_path / "a", "true"))
     wait(executor, ["a"])
-    child = process()
+    child = living()[-1]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         child.send_signal(number)
     executor.submit(submission(tmp_path / "b", "true"))
@@ -141,6 +152,25 @@ def test_a_flood_of_submissions_waits_for_nobody(apart: Callable[..., Apart], tm
     assert all(report.outcome.exit_code == 0 for report in wait(executor, names).values())
 
 
-def test_messages_stay_what_they_are() -> None:
-    for message in (Say("x"), Cancel("a")):
-        assert pickle.loads(pickle.dumps(message)) == message
+def test_messages_stay_what_they_are(tmp_path: Path) -> None:
+    whole = Submission(
+        attempt="a",
+        directory=tmp_path / "\udcff",
+        command=("a", "b"),
+        environment={"A": "b"},
+        work="/w",
+        temporary="/t",
+        stdin="/i",
+        stdout="o",
+        stderr="e",
+        mounts=(Mount(source=Path("/x y"), target="/in/x"), Mount(source=Path("/y"), target="/in/y", writable=True)),
+        literals=(Literal(target="/w/a", content=b"\0", executable=True), Literal(target="/w/b", content=None)),
+        resources=Resources(cores=0.5, memory=3, tmpdir=4, outdir=5),
+        image=Image(pull="p", required=False),
+        network=True,
+        time_limit=2.5,
+        job={"name": "n", "inputs": {"x": [1, None, "é"]}},
+    )
+    assert all(getattr(whole, field.name) for field in fields(Submission))
+    for message in (Submit(whole, allowed=False), Submit(submission(tmp_path, "true")), Say("x"), Cancel("a")):
+        assert pickle.loads(pickle.dumps(message, pickle.HIGHEST_PROTOCOL)) == message
