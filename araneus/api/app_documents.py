@@ -1,7 +1,8 @@
 """App documents: reading one from a request, the keys that the server adds to it, and its normal form.
 
 Flow: request body → `read_document` → `without_managed` → `checked` (the loader) → a row; back: row → `raw_document`.
-Documents in another language (sbg:draft-2, Nextflow, WDL) are kept and say why they cannot run; broken CWL is refused.
+Documents in another language (sbg:draft-2, Nextflow, WDL) are kept and say why they cannot run; broken CWL is refused,
+but for documents of the platform whose links alone are broken (docs/adr/0010-broken-apps.md).
 `NormalForms` keeps loaded processes in memory by content hash, so that a task of a known app costs no load.
 Source: API reference, apps ("raw"); README, section 8, item 13.
 """
@@ -13,14 +14,17 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from araneus.cwl.errors import DocumentError, UnsupportedError
+from araneus.cwl.errors import DocumentError, Problem, UnsupportedError
 from araneus.cwl.load import examine, parse_text
+from araneus.cwl.positions import located
 from araneus.cwl.process import Process
 from araneus.model.app import App
 from araneus.model.errors import Fault, Refusal
 
 MAX_DOCUMENT: Final = 16 * 1024**2
 MAX_PROBLEMS: Final = 200
+_PREFIX: Final = "sbg"
+_OWN: Final = f"{_PREFIX}:"
 
 MANAGED_KEYS: Final = frozenset(
     {
@@ -33,21 +37,48 @@ MANAGED_KEYS: Final = frozenset(
 """Keys of a document's top level that the server writes; what a caller sends for them is overwritten."""
 
 
-def read_document(body: Any) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A document as it was sent: ``text`` is what it was read from, for the lines of its problems."""
+
+    document: dict[str, Any]
+    text: str | bytes = ""
+
+
+def read_document(body: Any) -> Upload:
     """The document of an install request: a JSON object, or text (also JSON text) that holds JSON or YAML.
 
     Raises `Refusal` (400) for anything that is not an object with ``class`` (or a ``$graph``).
     """
+    text: str | bytes = ""
     if isinstance(body, bytes | str):
-        body = _parsed(body)
+        text, body = body, _parsed(body)
     if isinstance(body, str):
         # `sevenbridges-python` sends YAML as a JSON text.
-        body = _parsed(body)
+        text, body = body, _parsed(body)
     if not isinstance(body, dict):
         raise _invalid(["the body must be a CWL document: an object with a class"])
     if not isinstance(body.get("class"), str) and "$graph" not in body:
         raise _invalid(["class: a CWL document needs a class such as CommandLineTool or Workflow"])
-    return body
+    return Upload(body, text)
+
+
+def is_of_the_platform(document: Mapping[str, Any]) -> bool:
+    """Whether a document was written for the platform or came from it: an ``sbg:`` key, class or namespace in it."""
+    pending: list[Any] = [document]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, list):
+            pending.extend(node)
+        elif isinstance(node, dict):
+            kind = node.get("class")
+            if isinstance(kind, str) and kind.startswith(_OWN):
+                return True
+            for key, value in node.items():
+                if key.startswith(_OWN) or (key == "$namespaces" and isinstance(value, dict) and _PREFIX in value):
+                    return True
+                pending.append(value)
+    return False
 
 
 def _parsed(text: str | bytes) -> Any:
@@ -71,21 +102,22 @@ class Checked:
     """What the loader says of a document: its normal form, and why it can be stored but not run.
 
     An app runs when there is a ``process`` and no ``validation_errors``. Other languages leave no process. ``broken``
-    are the links between steps that lead nowhere or cannot fit: such an app is not installed; one that is stored
-    already keeps its process, so that its ports can be shown and inputs checked.
+    are the links between steps that lead nowhere or cannot fit: an app that is stored all the same keeps its process,
+    so that its ports can be shown and inputs checked. ``doubts`` keep nothing from running.
     """
 
     process: Process | None
     unsupported: tuple[str, ...] = ()
-    broken: tuple[str, ...] = ()
+    broken: tuple[Problem, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @property
     def validation_errors(self) -> tuple[str, ...]:
         """Why it cannot run; at most `MAX_PROBLEMS`, each of bounded length."""
-        return _shown((*self.unsupported, *self.broken))
+        return _shown((*self.unsupported, *map(str, self.broken)))
 
 
-def checked(document: Mapping[str, Any], name: str) -> Checked:
+def checked(document: Mapping[str, Any], name: str, text: str | bytes = "") -> Checked:
     """Load the document. Raises `Refusal` (400, with every problem and its place) when it is not valid CWL.
 
     Steps that do not fit together are told, not raised: whether they are let in is the caller's decision.
@@ -96,8 +128,15 @@ def checked(document: Mapping[str, Any], name: str) -> Checked:
         sentences = tuple(str(problem) for problem in error.problems) or ("it asks for an unsupported feature",)
         return Checked(process=None, unsupported=tuple(f"This app cannot run here yet: {it}" for it in sentences))
     except DocumentError as error:
-        raise _invalid([str(problem) for problem in error.problems]) from error
-    return Checked(process=found.process, broken=tuple(str(problem) for problem in found.broken))
+        raise _faulty(error.problems, text) from error
+    return Checked(process=found.process, broken=found.broken, doubts=_shown(map(str, found.doubts)))
+
+
+def _faulty(problems: Sequence[Problem], text: str | bytes) -> Refusal:
+    """The refusal for problems in a document, with the lines of its text."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8-sig", "replace")
+    return _invalid([str(problem) for problem in located(problems, text)])
 
 
 def _shown(problems: Iterable[str]) -> tuple[str, ...]:
@@ -139,20 +178,24 @@ class NormalForms:
     def get(self, app: App) -> Checked:
         """The normal form of a stored app, or why it has none."""
         found = self.peek(app.content)
-        return found if found is not None else self.load(app.content, app.raw, app.name, stored=True)
-
-    def load(self, content: str, document: Mapping[str, Any], name: str, *, stored: bool = False) -> Checked:
-        """Load a document and keep the answer. Raises `Refusal` for an invalid one, also one whose steps do not fit
-        together, unless it is ``stored`` already: an app that an earlier version accepted stays readable, and its tasks
-        say what is wrong."""
+        if found is not None:
+            return found
         try:
-            found = checked(document, name)
-        except Refusal as refusal:
-            if not stored:
-                raise
-            found = Checked(process=None, unsupported=(refusal.message,))
-        if found.broken and not stored:
-            raise _invalid(found.broken)
+            return self._keep(app.content, checked(app.raw, app.name))
+        except Refusal as refusal:  # an earlier version accepted it: it stays readable, and its tasks say what is wrong
+            return self._keep(app.content, Checked(process=None, unsupported=(refusal.message,)))
+
+    def admit(self, content: str, document: Mapping[str, Any], name: str, upload: Upload) -> Checked:
+        """The normal form of a new document. Raises `Refusal` for an invalid one, also for one whose steps do not fit
+        together, unless the ``upload`` bears marks of the platform: such apps are stored and say what is wrong."""
+        found = self.peek(content)
+        if found is None or (found.process is None and found.unsupported):
+            found = self._keep(content, checked(document, name, upload.text))
+        if found.broken and not is_of_the_platform(upload.document):
+            raise _faulty(found.broken, upload.text)
+        return found
+
+    def _keep(self, content: str, found: Checked) -> Checked:
         with self._lock:
             self._known[content] = found
             self._known.move_to_end(content)

@@ -137,9 +137,10 @@ def revise_app(call: Call, services: Services) -> Answer:
 def _store(call: Call, services: Services, identity: AppId, revision: int) -> Answer:
     with services.database.read() as conn:
         _check_place(conn, call, identity, revision)
-    document, notes = without_managed(read_document(call.body))
+    upload = read_document(call.body)
+    document, notes = without_managed(upload.document)
     content = content_hash(document)
-    form = services.forms.load(content, document, identity.name)
+    form = services.forms.admit(content, document, identity.name, upload)
     app = App(
         project=str(identity.project),
         name=identity.name,

@@ -118,7 +118,8 @@ def examined(conn: Connection, task: Task, using: Examination) -> Task:
     found = check(process, values, files=rows, beside=beside, batch=batch)
     outputs = dict.fromkeys(port.id for port in process.outputs)
     errors = (*_app_errors(task, using), *found.errors)
-    return replace(task, inputs=found.inputs, outputs=outputs, errors=errors, warnings=found.warnings)
+    warnings = (*(entry(f"The app: {doubt}", None, NOT_CWL) for doubt in using.form.doubts), *found.warnings)
+    return replace(task, inputs=found.inputs, outputs=outputs, errors=errors, warnings=warnings)
 
 
 def _app_errors(task: Task, using: Examination) -> tuple[dict[str, Any], ...]:

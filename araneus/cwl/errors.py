@@ -15,13 +15,18 @@ from araneus.model.job import Reason
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake: ``where`` is a path in the document or a port (``steps/align/in/reads``), ``what`` a sentence."""
+    """One mistake: ``where`` is a path in the document or a port (``steps/align/in/reads``), ``what`` a sentence.
+
+    ``at`` is the place in the text, ``line 3, column 5``, where that is known.
+    """
 
     where: str
     what: str
+    at: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}" if self.where else self.what
+        place = f"{self.where} ({self.at})" if self.where and self.at else self.where or self.at
+        return f"{place}: {self.what}" if place else self.what
 
 
 class CWLError(Exception):

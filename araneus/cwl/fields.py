@@ -13,6 +13,10 @@ from araneus.cwl.scope import Scope, short
 MAX_UNKNOWN: Final = 100
 MAX_ID: Final = 256
 _LIKENESS: Final = 0.84
+_SWITCHES: Final = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
+_FORMER: Final = {"source": "outputSource", "description": "doc", "command": "baseCommand", "name": "id"}
+_KINSHIP: Final = 0.6
+_MAX_COMPARED: Final = 200
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
@@ -49,10 +53,25 @@ def known_fields(scope: Scope, node: Mapping[str, Any], allowed: Collection[str]
 
 
 def likely(key: str, allowed: Collection[str]) -> str | None:
-    """The allowed field that was probably meant by another spelling of it."""
+    """The allowed field that was probably meant by another spelling of it, or by the word of an earlier draft."""
+    if _FORMER.get(key) in allowed:
+        return _FORMER[key]
     plain = {each.casefold(): each for each in allowed}
     near = get_close_matches(key[:80].replace("_", "").casefold(), plain, n=1, cutoff=_LIKENESS)
     return plain[near[0]] if near else None
+
+
+def meant(name: str, known: Collection[str]) -> str:
+    """The end of a sentence about an unknown name: ``; did you mean 'reads'?``, or nothing when none is near."""
+    given = short(name[-MAX_ID:]).casefold()
+    plain = {each.casefold(): each for each in known}
+    for candidates in ({short(each): each for each in plain}, {each: each for each in plain}):
+        if given in candidates:
+            return f"; did you mean {plain[candidates[given]]!r}?"
+    if len(plain) > _MAX_COMPARED:
+        return ""
+    near = get_close_matches(name[-80:].casefold(), plain, n=1, cutoff=_KINSHIP)
+    return f"; did you mean {plain[near[0]][:80]!r}?" if near else ""
 
 
 def foreign_fields(node: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,8 +84,21 @@ def text(scope: Scope, node: Mapping[str, Any], key: str) -> str | None:
     value = node.get(key)
     if value is None or isinstance(value, str):
         return value
-    scope.problem(f"must be text, not {kind_of(value)}", key)
+    scope.problem(f"must be text, not {kind_of(value)}{quotes(value)}", key)
     return None
+
+
+def quotes(value: Any) -> str:
+    """The end of a sentence about a value that would be text in quotes."""
+    return "; put quotes around it" if isinstance(value, bool | int | float) else ""
+
+
+def title(scope: Scope, node: Mapping[str, Any], key: str) -> str | None:
+    """A text that is only shown: a number will do."""
+    value = node.get(key)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return text(scope, node, key)
 
 
 def prose(scope: Scope, node: Mapping[str, Any], key: str) -> str | None:
@@ -74,7 +106,7 @@ def prose(scope: Scope, node: Mapping[str, Any], key: str) -> str | None:
     value = node.get(key)
     if isinstance(value, list) and all(isinstance(line, str) for line in value):
         return "\n".join(value)
-    return text(scope, node, key)
+    return title(scope, node, key)
 
 
 def flag(scope: Scope, node: Mapping[str, Any], key: str, default: bool) -> bool:
@@ -82,6 +114,9 @@ def flag(scope: Scope, node: Mapping[str, Any], key: str, default: bool) -> bool
     value = node.get(key)
     if value is None:
         return default
+    if isinstance(value, str) and value.casefold() in _SWITCHES:
+        scope.doubt(f"{value!r} is text in YAML 1.2, and taken for a boolean: write true or false", key)
+        return _SWITCHES[value.casefold()]
     if not isinstance(value, bool):
         scope.problem(f"must be true or false, not {kind_of(value)}", key)
         return default
@@ -100,7 +135,7 @@ def texts(scope: Scope, node: Mapping[str, Any], key: str) -> tuple[str, ...]:
         return ()
     for item in value:
         if not isinstance(item, str):
-            scope.problem(f"must be a list of texts, but holds {kind_of(item)}", key)
+            scope.problem(f"must be a list of texts, but holds {kind_of(item)}{quotes(item)}", key)
     return tuple(item for item in value if isinstance(item, str))
 
 
@@ -113,7 +148,8 @@ def choice(scope: Scope, node: Mapping[str, Any], key: str, choices: type[_Choic
         return choices(short(value) if isinstance(value, str) else value)
     except ValueError:
         words = ", ".join(each.value for each in choices)
-        scope.problem(f"must be one of {words}, not {str(value)[:80]!r}", key)
+        near = meant(value, words.split(", ")) if isinstance(value, str) else ""
+        scope.problem(f"must be one of {words}, not {str(value)[:80]!r}{near}", key)
         return None
 
 
@@ -156,6 +192,8 @@ def _map_entries(
         inner = scope.at(short(name) if key == "id" else name, entry)
         if isinstance(entry, dict):
             yield name, entry, inner
+        elif key == "class" and ":" in name:
+            yield name, {} if entry is None else {"value": entry}, inner
         elif predicate is not None and (entry is not None or predicate != "type"):
             yield name, {predicate: entry}, inner
         elif entry is None and predicate is None:

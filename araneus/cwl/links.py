@@ -4,6 +4,7 @@ Last stage of `araneus.cwl.load`. What depends on values is left to the run; a F
 way round) is let through, as the platform does. Source: CWL v1.2 Workflow, "WorkflowStep", "Data links".
 """
 
+from araneus.cwl.fields import meant
 from araneus.cwl.process import (
     MISSING,
     InputPort,
@@ -67,7 +68,8 @@ def _check_ports(step: Step, scope: Scope) -> None:
     produced = {port.id for port in step.run.outputs}
     for out in step.outputs:
         if out not in produced:
-            scope.link(f"what the step runs has no output {out[:80]!r}", "out")
+            near = meant(out, produced)
+            scope.link(f"what the step runs has no output {out[:80]!r}, which is used elsewhere{near}", "out")
     fed = {each.id for each in step.inputs if each.source or each.default is not MISSING or each.value_from is not None}
     for port in step.run.inputs:
         if port.id not in fed and port.default is MISSING and not is_optional(port.type):
@@ -78,7 +80,7 @@ def _check_scatter(step: Step, scope: Scope) -> None:
     known = {each.id for each in step.inputs}
     for name in step.scatter:
         if name not in known:
-            scope.link(f"{name[:80]!r} is not an input of the step", "scatter")
+            scope.link(f"{name[:80]!r} is not an input of the step{meant(name, known)}", "scatter")
     if len(set(step.scatter)) != len(step.scatter):
         scope.link("names an input twice", "scatter")
     if len(step.scatter) > 1 and step.scatter_method is None:
@@ -102,6 +104,8 @@ def _check_step_input(
 
 def _check_output(port: OutputPort, given: dict[str, Type], scope: Scope) -> None:
     sources = [(name, given[name]) for name in port.source if name in given]
+    if not port.source and not is_optional(port.type):
+        scope.doubt("has no outputSource and will always be null", "outputSource")
     _check_link(sources, port.type, port, scope)
 
 

@@ -26,10 +26,13 @@ class Examined:
     """An app body that can be read. It can run when ``broken`` is empty; its ports can be used in any case.
 
     ``broken`` are the mistakes in how steps hang together: sources that do not exist, types that cannot fit, circles.
+    ``doubts`` are mistakes that keep nothing from running right, such as a listed output that does not exist and that
+    nothing uses.
     """
 
     process: Process
     broken: tuple[Problem, ...] = ()
+    doubts: tuple[Problem, ...] = ()
 
 
 def examine(document: Mapping[str, Any], *, name: str = "") -> Examined:
@@ -78,7 +81,7 @@ def _load(library: Library, document: Document, fragment: str | None, name: str,
     broken = report.settle()
     if process is None:
         raise DocumentError(Problem("", "the document holds no process"))
-    return Examined(process, broken)
+    return Examined(process, broken, report.doubts())
 
 
 def _unbroken(examined: Examined) -> Process:

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from araneus.cwl import fields
 from araneus.cwl import read_bindings as bindings
+from araneus.cwl.defaults import settled
 from araneus.cwl.process import MISSING, InputPort, LinkMerge, OutputPort, PickValue
 from araneus.cwl.references import place_files
 from araneus.cwl.scope import Scope, short
-from araneus.cwl.typedsl import TypeNames, build_type
+from araneus.cwl.typedsl import TypeNames, build_type, with_whole_type
 from araneus.cwl.types import ANY, FILE, Type
 
 STREAMS: Final = frozenset({"stdin", "stdout", "stderr"})
@@ -29,20 +30,23 @@ def input_ports(node: Mapping[str, Any], scope: Scope, names: TypeNames) -> tupl
     # what v1.1 added is only refused in v1.0 where it would change the meaning; documents in use have these
     allowed = _INPUT | _INPUT_SINCE_1
     found: list[InputPort] = []
-    for name, entry, inner in fields.entries(scope, node, "inputs", "id", "type", required=True):
+    for name, given, inner in fields.entries(scope, node, "inputs", "id", "type", required=True):
+        entry = with_whole_type(given, inner)
         fields.known_fields(inner, entry, allowed)
         fields.prose(inner, entry, "doc")
+        given_default = place_files(entry["default"], inner.base) if "default" in entry else MISSING
+        kind, default = settled(_type(entry, inner, names), given_default, inner)
         found.append(
             InputPort(
                 id=_id(name, inner),
-                type=_type(entry, inner, names),
-                default=place_files(entry["default"], inner.base) if "default" in entry else MISSING,
+                type=kind,
+                default=default,
                 secondary_files=bindings.secondary_files(entry, inner),
                 format=bindings.formats(entry, inner),
                 load_contents=bindings.load_contents(entry, inner),
                 load_listing=bindings.load_listing(entry, inner),
                 binding=bindings.binding(entry, inner),
-                label=fields.text(inner, entry, "label"),
+                label=fields.title(inner, entry, "label"),
                 extensions=fields.foreign_fields(entry),
             )
         )
@@ -54,7 +58,8 @@ def output_ports(node: Mapping[str, Any], scope: Scope, names: TypeNames, *, wor
     """The outputs of a process in document order. Sources stay as written; the workflow stage makes them short."""
     allowed = _OUTPUT if not workflow else _WORKFLOW_OUTPUT | ({"pickValue"} if scope.version >= 2 else set())
     found: list[OutputPort] = []
-    for name, entry, inner in fields.entries(scope, node, "outputs", "id", "type", required=True):
+    for name, given, inner in fields.entries(scope, node, "outputs", "id", "type", required=True):
+        entry = with_whole_type(given, inner)
         fields.known_fields(inner, entry, allowed)
         fields.prose(inner, entry, "doc")
         found.append(
@@ -68,7 +73,7 @@ def output_ports(node: Mapping[str, Any], scope: Scope, names: TypeNames, *, wor
                 source_is_list=isinstance(entry.get("outputSource"), list),
                 link_merge=fields.choice(inner, entry, "linkMerge", LinkMerge),
                 pick_value=fields.choice(inner, entry, "pickValue", PickValue),
-                label=fields.text(inner, entry, "label"),
+                label=fields.title(inner, entry, "label"),
                 extensions=fields.foreign_fields(entry),
             )
         )

@@ -118,9 +118,13 @@ class Builder:
         if foreign_language(node, scope):
             return None
         kind = node.get("class")
+        if isinstance(kind, str) and ":" in kind:
+            scope.unsupported(f"the class {kind[:80]!r} is not one of CWL v1.0, v1.1 or v1.2")
+            return None
         if not isinstance(kind, str) or kind not in PROCESS_CLASSES:
             given = "missing" if kind is None else f"{str(kind)[:80]!r}"
-            scope.problem(f"must be CommandLineTool, ExpressionTool or Workflow, but is {given}", "class")
+            near = fields.meant(kind, PROCESS_CLASSES) if isinstance(kind, str) else ""
+            scope.problem(f"must be CommandLineTool, ExpressionTool or Workflow, but is {given}{near}", "class")
             return None
         if kind == "Operation":
             scope.unsupported("an Operation is a placeholder and cannot run; replace it with a tool or workflow")
@@ -131,7 +135,7 @@ class Builder:
         common = {
             "id": _process_id(node, document, scope),
             "cwl_version": f"v1.{scope.version}",
-            "label": fields.text(scope, node, "label"),
+            "label": fields.title(scope, node, "label"),
             "inputs": input_ports(node, scope, names),
             "outputs": output_ports(node, scope, names, workflow=kind == "Workflow"),
             "requirements": inside.requirements,
@@ -156,8 +160,7 @@ class Builder:
             return self.run(value, document, place, step)
 
         reader = workflows.StepReader(node, scope, [port.id for port in common["inputs"]], inside, run)
-        steps = reader.steps()
-        common["outputs"] = reader.outputs(common["outputs"])
+        steps, common["outputs"] = reader.read(common["outputs"])
         workflow = Workflow(**common, steps=steps)
         self._steps[id(workflow)] = total = sum(1 + self._steps.get(id(step.run), 0) for step in steps)
         if total > MAX_STEPS:
@@ -247,7 +250,7 @@ def _process_id(node: Mapping[str, Any], document: Document, scope: Scope) -> st
     if not name and node is document.root and document.uri is not None:
         name = document.uri
     if not name:
-        return fields.text(scope, node, "label") or ""
+        return fields.title(scope, node, "label") or ""
     parts = name.split("/")
     if "#" not in name and len(parts) == 4 and parts[3].isdigit():
         return parts[2]
@@ -317,5 +320,5 @@ def _arguments(node: Mapping[str, Any], scope: Scope) -> tuple[str | Binding, ..
         elif isinstance(item, dict):
             found.append(bindings.command_binding(item, inner.at(index, item)))
         else:
-            inner.problem(f"must be text or a mapping, not {fields.kind_of(item)}; put quotes around it", index)
+            inner.problem(f"must be text or a mapping, not {fields.kind_of(item)}{fields.quotes(item)}", index)
     return tuple(found)

@@ -4,6 +4,7 @@ Used by the ports and types stages of `araneus.cwl.load`. Source: CWL v1.2, "Com
 "CommandOutputBinding", "SecondaryFileSchema", "File format".
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from araneus.cwl.process import Binding, Listing, OutputBinding, SecondaryFile
 from araneus.cwl.scope import Scope
 from araneus.model.values import Value
 
+_INTEGER: Final = re.compile(r"[-+]?[0-9]{1,9}")
 _BINDING: Final = frozenset(
     {"loadContents", "position", "prefix", "separate", "itemSeparator", "valueFrom", "shellQuote", "loadListing", "doc"}
 )
@@ -57,6 +59,11 @@ def _position(value: Mapping[str, Any], scope: Scope) -> int | str:
         return position
     if is_expression(position):
         return str(position)
+    if isinstance(position, float) and position.is_integer():
+        return int(position)
+    if isinstance(position, str) and _INTEGER.fullmatch(position):
+        scope.doubt(f"{position!r} is text, and taken for a number: leave the quotes out", "position")
+        return int(position)
     scope.problem(f"must be an integer or an expression, not {fields.kind_of(position)}", "position")
     return 0
 

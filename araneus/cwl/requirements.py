@@ -7,6 +7,7 @@ Used by the processes stage of `araneus.cwl.load`. The normal form of each class
 Source: CWL v1.2, "Requirements and hints", "Requirement inheritance".
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
@@ -52,6 +53,7 @@ _FIELDS: Final[dict[str, frozenset[str]]] = {
     "MultipleInputFeatureRequirement": frozenset(),
     "SubworkflowFeatureRequirement": frozenset(),
 }
+_NUMBER: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _SPELLINGS: Final = {"sbg:saveLogs": "sbg:SaveLogs"}
 
 
@@ -91,7 +93,7 @@ def _section(node: Mapping[str, Any], scope: Scope, section: str) -> Classes:
             name = _SPELLINGS.get(given, given)
             _add_foreign(found, name, {key: value for key, value in entry.items() if key != "class"})
         elif section == "requirements":
-            inner.unsupported(f"the requirement {given[:80]!r} is not known")
+            inner.unsupported(f"the requirement {given[:80]!r} is not known{fields.meant(given, _FIELDS)}")
     return found
 
 
@@ -145,6 +147,9 @@ def _resources(entry: Mapping[str, Any], scope: Scope) -> Mapping[str, Any]:
             scope.problem(f"must not be negative, but is {value}", key)
         elif not _is_number(value) and not isinstance(value, str):
             scope.problem(f"must be a number or an expression, not {fields.kind_of(value)}", key)
+        elif isinstance(value, str) and _NUMBER.fullmatch(value):
+            scope.doubt(f"{value!r} is text, and taken for a number: leave the quotes out", key)
+            found[key] = float(value) if "." in value else int(value)
         elif isinstance(value, str) and not is_expression(value):
             scope.problem(f"must be a number or an expression, not the text {value[:40]!r}", key)
         else:

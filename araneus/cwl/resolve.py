@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from araneus.cwl.errors import DocumentError, Problem
-from araneus.cwl.fields import kind_of
+from araneus.cwl.fields import kind_of, meant
 from araneus.cwl.references import join, local_path
 from araneus.cwl.scope import MAX_SHOWN, PlacedDict, PlacedList, Report, Scope, short
-from araneus.cwl.text import MAX_TEXT, parse_text
+from araneus.cwl.text import MAX_TEXT, check_plain, parse_text
 
 MAX_IMPORTS: Final = 20
 _DIRECTIVES: Final = ("$import", "$include", "$mixin")
 PROCESS_CLASSES: Final = frozenset({"CommandLineTool", "ExpressionTool", "Workflow", "Operation"})
+_RUNNABLE: Final = ("CommandLineTool", "ExpressionTool", "Workflow", "Operation")
 
 
 class Document:
@@ -63,6 +64,20 @@ class Document:
             return self.find(reference)
         return None
 
+    def outermost(self) -> Mapping[str, Any] | None:
+        """Of the processes in ``$graph`` the one that no other runs, or the only such workflow; not when there is a
+        ``main`` (or two). Packers other than cwltool leave ``main`` out."""
+        given = [entry for entry in self.graph or () if isinstance(entry, dict)]
+        if len(given) == 1:
+            return given[0]
+        if "main" in self._by_id:
+            return None
+        run = {node["run"] for node in mappings(given) if isinstance(node.get("run"), str)}
+        used = {id(self.find(reference)) for reference in run}
+        free = [entry for entry in given if id(entry) not in used and entry.get("class") in _RUNNABLE]
+        workflows = [entry for entry in free if entry["class"] == "Workflow"]
+        return next((found[0] for found in (free, workflows) if len(found) == 1), None)
+
     def names(self) -> list[str]:
         """The ids of the processes in ``$graph``, as fragments."""
         found = [entry.get("id") for entry in self.graph or () if isinstance(entry, dict)]
@@ -96,6 +111,7 @@ class Library:
     def body(self, root: Any) -> Document:
         """An app body as a document. Import directives in it are noted as problems."""
         if any(directive in node for node in mappings(root) for directive in _DIRECTIVES):
+            root = with_own_imports(root)
             for where, reference in _directives(root):
                 what = f"{reference} points outside of the document; pack the app before sending it"
                 self._report.problem(where, what)
@@ -114,9 +130,10 @@ class Library:
         if inside is not None and (reference.startswith("#") or document.uri is None):
             return document, inside
         if document.uri is None or scope.base is None:
+            near = meant(reference.rpartition("#")[2], [name[1:] for name in document.names()])
             scope.problem(
                 f"{reference[:200]!r} points outside of the document, or to an id that is not in it; "
-                "pack the app before sending it"
+                f"pack the app before sending it{near}"
             )
             return None
         target = join(scope.base, reference)
@@ -135,12 +152,13 @@ class Library:
         if not isinstance(document.root, dict):
             scope.problem(f"a CWL document must be a mapping, not {kind_of(document.root)}")
             return None
+        if document.graph is None and "$graph" in document.root:
+            scope.problem(f"must be a list of processes, not {kind_of(document.root['$graph'])}", "$graph")
+            return None
         if document.graph is None:
             found = document.root if name is None else document.find(name)
-        elif name is None and len(document.graph) == 1 and isinstance(document.graph[0], dict):
-            found = document.graph[0]
         else:
-            found = document.find(name or "main")
+            found = document.find(name or "main") or (document.outermost() if name is None else None)
         if found is None:
             known = ", ".join(document.names()[:20]) or "none"
             wanted = f"#{name[:80]}" if name else "#main"
@@ -161,7 +179,7 @@ class Library:
                 *(Problem(f"{name} {each.where}".strip(), each.what) for each in error.problems)
             ) from error
         if any(directive in content for directive in _DIRECTIVES):
-            return self._expand(root, uri, where, (*stack, uri))
+            return self._expand(with_own_imports(root), uri, where, (*stack, uri))
         return root
 
     def _expand(self, value: Any, uri: str, where: str, stack: tuple[str, ...]) -> Any:
@@ -181,6 +199,8 @@ class Library:
         if name == "$include":
             return read_text(target, place)
         base, _, fragment = target.partition("#")
+        if base == uri and fragment:
+            raise DocumentError(Problem(place, f"there is nothing named #{fragment[:80]} here, or it holds itself"))
         tree = self._tree(base, place, stack)
         if fragment:
             tree = _named(tree, fragment)
@@ -194,6 +214,45 @@ class Library:
         if isinstance(tree, dict):
             return PlacedDict(tree, base)
         return PlacedList(tree, base) if isinstance(tree, list) else tree
+
+
+def with_own_imports(root: Any) -> Any:
+    """The tree with every ``{"$import": "#name"}`` replaced by what has that id or name in the same tree.
+
+    Packers write a type that several processes use once, and import it from there. An import of what is not there, or
+    of what holds it, stays. Raises `DocumentError` when the tree grows beyond all bounds.
+    """
+    named: dict[str, Any] = {}
+    for node in mappings(root):
+        for key in ("id", "name"):
+            if isinstance(node.get(key), str):
+                named.setdefault(node[key].rpartition("#")[2], node)
+    ready: dict[str, Any] = {}
+    around: set[str] = set()
+
+    def replaced(value: Any) -> Any:
+        if isinstance(value, list):
+            return [replaced(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        reference = value.get("$import")
+        if not isinstance(reference, str) or not reference.startswith("#") or len(value) > 1:
+            return {key: replaced(item) for key, item in value.items()}
+        name = reference[1:]
+        if name not in named or name in around:
+            return value
+        if name not in ready:
+            around.add(name)
+            ready[name] = replaced(named[name])
+            around.discard(name)
+        return ready[name]
+
+    try:
+        found = replaced(root)
+    except RecursionError as error:
+        raise DocumentError(Problem("", "definitions import each other too deeply")) from error
+    check_plain(found)
+    return found
 
 
 def read_text(uri: str, where: str) -> str:

@@ -25,6 +25,7 @@ class Report:
         self._problems: dict[Problem, None] = {}
         self._unsupported: dict[Problem, None] = {}
         self._links: dict[Problem, None] = {}
+        self._doubts: dict[Problem, None] = {}
 
     def problem(self, where: str, what: str) -> None:
         """Note a mistake. Raises `DocumentError` when there are so many that reading on is pointless."""
@@ -35,6 +36,15 @@ class Report:
         """Note a mistake in how the steps of a workflow hang together: its ports can be used all the same."""
         self._links[Problem(where, what)] = None
         self._limit()
+
+    def doubt(self, where: str, what: str) -> None:
+        """Note something that is not as the specification has it, but keeps nothing from running right."""
+        if len(self._doubts) < MAX_PROBLEMS:
+            self._doubts[Problem(where, what)] = None
+
+    def doubts(self) -> tuple[Problem, ...]:
+        """What was noted by `doubt`."""
+        return tuple(self._doubts)
 
     def unsupported(self, where: str, what: str) -> None:
         """Note something valid that this engine does not do."""
@@ -109,6 +119,11 @@ class Scope(NamedTuple):
         """Note a mistake in a link here, or in a part of what stands here."""
         place = self if part is None else self.at(part)
         self.report.link(place.where, what)
+
+    def doubt(self, what: str, part: str | int | None = None) -> None:
+        """Note something harmless here, or in a part of what stands here."""
+        place = self if part is None else self.at(part)
+        self.report.doubt(place.where, what)
 
     def unsupported(self, what: str) -> None:
         """Note something valid that this engine does not do."""

@@ -37,6 +37,8 @@ _WORDS: Final[dict[str, bool | None]] = {
     "False": False,
     "FALSE": False,
 }
+_COMMENT = re.compile(r"""(?:^|[\s,\[{}\]])(?://|/\*)""")
+_MERGE: Final = "<<"
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS: Final = frozenset(_TAG + name for name in ("null", "bool", "int", "float"))
 
@@ -46,11 +48,10 @@ def parse_text(text: str | bytes) -> Any:
     if len(text) > MAX_TEXT:
         _refuse(f"the text is larger than {MAX_TEXT // 2**20} MiB")
     if isinstance(text, bytes):
-        try:
-            text = text.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            _refuse(f"the text is not UTF-8 (byte {error.start})")
+        text = _decoded(text)
     text = text.removeprefix("\ufeff")
+    if text.lstrip()[:2] in {"//", "/*"}:
+        _refuse("neither JSON nor YAML begins with // or /*: comments begin with # in YAML, and JSON has none")
     if text.lstrip()[:1] in {"{", "["}:
         try:
             value = json.loads(text, object_pairs_hook=_unique, parse_constant=_constant, parse_int=_json_integer)
@@ -61,6 +62,17 @@ def parse_text(text: str | bytes) -> Any:
         check_plain(value)
         return value
     return _parse_yaml(text)
+
+
+def _decoded(text: bytes) -> str:
+    try:
+        return text.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = text.count(b"\n", 0, error.start) + 1
+        column = error.start - text.rfind(b"\n", 0, error.start)
+        kind = "; it looks like UTF-16" if text[:2] in {b"\xff\xfe", b"\xfe\xff"} else ""
+        what = f"the text is not UTF-8 (byte {error.start}{kind}); save it as UTF-8"
+        raise DocumentError(Problem(f"line {line}, column {column}", what)) from error
 
 
 def check_plain(value: Any) -> None:
@@ -124,21 +136,36 @@ def _parse_yaml(text: str) -> Any:
     try:
         return _Builder(yaml.parse(text, Loader=yaml.CSafeLoader)).document()
     except yaml.MarkedYAMLError as error:
-        _refuse(f"not valid YAML or JSON: {error.problem}", error.problem_mark)
+        advice = _advice(text, error.problem_mark)
+        _refuse(f"not valid YAML or JSON: {error.problem}{advice}", error.problem_mark)
     except yaml.YAMLError as error:
         _refuse(f"not valid YAML or JSON: {str(error).splitlines()[0][:200]}")
+
+
+def _advice(text: str, mark: Any) -> str:
+    """What to do about the commonest mistakes, from the characters at which the parser stopped."""
+    rest = text[mark.index :] if mark is not None else ""
+    before = text[: mark.index].rpartition("\n")[2] if mark is not None else ""
+    if rest.startswith("\t"):
+        return "; indent with spaces, not with tabs"
+    if _COMMENT.search(before) or rest.startswith(("//", "/*")):
+        return "; JSON has no comments"
+    if rest.startswith(("@", "`", "%")):
+        return f"; put quotes around a text that begins with {rest[0]}"
+    return ""
 
 
 class _Open:
     """A list or mapping that is being filled."""
 
-    __slots__ = ("anchor", "key", "start", "value")
+    __slots__ = ("anchor", "key", "merge", "start", "value")
 
     def __init__(self, value: list[Any] | dict[str, Any], anchor: str | None, start: int) -> None:
         self.value = value
         self.anchor = anchor
         self.start = start
         self.key: str | None = None
+        self.merge: Any = None  # the mark of a merge key
 
 
 class _Builder:
@@ -182,6 +209,8 @@ class _Builder:
             if event.value in top.value:
                 _refuse(f"the key {event.value[:80]!r} is given twice", event.start_mark)
             top.key = event.value
+            if event.value == _MERGE and event.implicit[0]:
+                top.merge = event.start_mark
             if event.anchor is not None:
                 self._anchors[event.anchor] = (event.value, 1)
             return
@@ -204,6 +233,8 @@ class _Builder:
 
     def _end(self) -> None:
         done = self._open.pop()
+        if done.merge is not None and isinstance(done.value, dict):
+            _merge(done.value, done.merge)
         if done.anchor is not None:
             self._anchors[done.anchor] = (done.value, self._count - done.start + 1)
         self._place(done.value)
@@ -237,6 +268,19 @@ class _Builder:
         self._count += size
         if self._count > MAX_NODES:
             _refuse(f"the document has more than {MAX_NODES} values (aliases count each time)", mark)
+
+
+def _merge(own: dict[str, Any], mark: Any) -> None:
+    """Put the mappings under the merge key into the mapping that holds it; its own keys win, then the earlier ones."""
+    given = own.pop(_MERGE)
+    merged: dict[str, Any] = {}
+    for each in given if isinstance(given, list) else [given]:
+        if not isinstance(each, dict):
+            _refuse("'<<' takes a mapping or a list of mappings", mark)
+        merged = {**each, **merged}
+    kept = {**merged, **own}
+    own.clear()
+    own.update(kept)
 
 
 def _scalar_value(event: Any) -> Any:

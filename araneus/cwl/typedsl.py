@@ -32,6 +32,7 @@ MAX_SUFFIXES: Final = 20
 PRIMITIVES: Final = frozenset(
     {"null", "boolean", "int", "long", "float", "double", "string", "File", "Directory", "Any"}
 )
+_INNER: Final = {"array": "items", "record": "fields", "enum": "symbols"}
 _UNTYPED: Final = ["null", "Any"]
 """A field without a type may be anything: converters of the platform leave out types that were null."""
 _SCHEMA_FIELDS: Final = frozenset({"type", "name", "label", "doc", "inputBinding", "outputBinding", "id"})
@@ -79,6 +80,10 @@ class TypeNames:
         for full, (_, scope) in list(self._definitions.items()):
             self._build(full, scope, 0)
 
+    def names(self) -> list[str]:
+        """The short names of all definitions, the nearest first."""
+        return [*self._short, *(self._outer.names() if self._outer is not None else ())]
+
     def find(self, name: str, scope: Scope, depth: int = 0) -> Type | None:
         """The type of this name: the full name first, then the short one; None when nothing is known of it."""
         full = _full(name, scope)
@@ -115,6 +120,17 @@ def build_type(node: Any, scope: Scope, names: TypeNames, depth: int = 0) -> Typ
         scope.problem(f"the type is larger than {MAX_SIZE} parts or {MAX_DEPTH} levels, written out")
         return ANY
     return kind
+
+
+def with_whole_type(entry: Mapping[str, Any], scope: Scope) -> Mapping[str, Any]:
+    """A port or field whose ``items``, ``symbols`` or ``fields`` stand beside its type instead of in it, put right."""
+    kind = entry.get("type")
+    inner = _INNER.get(kind) if isinstance(kind, str) else None
+    if inner is None or inner not in entry:
+        return entry
+    scope.doubt(f"{inner!r} belongs inside of the type: write type: {{type: {kind}, {inner}: ...}}", "type")
+    whole = {"type": kind, inner: entry[inner]}
+    return {key: value for key, value in entry.items() if key != inner} | {"type": whole}
 
 
 def measure(kind: Type) -> tuple[int, int]:
@@ -181,19 +197,21 @@ def _plain(name: str, scope: Scope, names: TypeNames, depth: int) -> Type:
     if found is not None:
         return found
     bare = short(name).removeprefix("cwl:")
-    if bare in PRIMITIVES and (name.startswith("cwl:") or "://" in name):
+    bare = bare.removeprefix("xsd:")
+    if bare in PRIMITIVES and (name.startswith(("cwl:", "xsd:")) or "://" in name):
         return Primitive(bare)
     if name in ("array", "record", "enum"):
         scope.problem(f"{name!r} stands inside of a type: write type: {{type: {name}, ...}}")
         return ANY
+    near = fields.meant(name, {*PRIMITIVES, *names.names()})
     known = ", ".join(sorted(PRIMITIVES))
-    scope.problem(f"unknown type {name[:80]!r}; known are {known} and the names in SchemaDefRequirement")
+    scope.problem(f"unknown type {name[:80]!r}{near or f'; known are {known} and the names in SchemaDefRequirement'}")
     return ANY
 
 
 def _schema(node: Mapping[str, Any], scope: Scope, names: TypeNames, depth: int) -> Type:
     kind = node.get("type")
-    extra = {"array": "items", "record": "fields", "enum": "symbols"}.get(kind) if isinstance(kind, str) else None
+    extra = _INNER.get(kind) if isinstance(kind, str) else None
     if extra is None:
         if "type" not in node:
             scope.problem("a type that is a mapping needs 'type': array, record or enum")
@@ -228,7 +246,8 @@ def _symbol(symbol: str) -> str:
 
 def _record_fields(node: Mapping[str, Any], scope: Scope, names: TypeNames, depth: int) -> tuple[RecordField, ...]:
     built: list[RecordField] = []
-    for name, entry, inner in fields.entries(scope, node, "fields", "name", "type"):
+    for name, given, inner in fields.entries(scope, node, "fields", "name", "type"):
+        entry = with_whole_type(given, inner)
         fields.known_fields(inner, entry, _FIELD_FIELDS)
         built.append(
             RecordField(

@@ -1,14 +1,16 @@
-"""The steps of a workflow to the normal form: sources become short, what a step runs is built, links are checked.
+"""The steps of a workflow to the normal form: what a step runs is built, sources become short, links are checked.
 
-Used by `araneus.cwl.processes`, which builds what steps run. Source: CWL v1.2 Workflow, "WorkflowStep",
-"WorkflowStepInput", "Workflow step output".
+What each step runs is built before any source is looked up, since a source may name an output that the process has
+and the step's ``out`` forgot. Used by `araneus.cwl.processes`, which builds what steps run.
+Source: CWL v1.2 Workflow, "WorkflowStep", "WorkflowStepInput", "Workflow step output".
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 from araneus.cwl import fields, requirements
+from araneus.cwl.defaults import respelled
 from araneus.cwl.links import check
 from araneus.cwl.process import (
     MISSING,
@@ -50,43 +52,69 @@ class StepReader:
         self._prefix = name.rpartition("#")[2] if isinstance(name, str) else ""
         self._entries = list(fields.entries(scope, node, "steps", "id", required=True))
         self._known = set(inputs)
-        self._outs: list[tuple[str, ...]] = []
-        for given, entry, inner in self._entries:
-            outs = _outs(entry, inner)
-            self._outs.append(outs)
-            self._known.update(f"{short(given)}/{out}" for out in outs)
+        self._unlisted: set[str] = set()
+        self._used: set[str] = set()
 
-    def steps(self) -> tuple[Step, ...]:
-        """The steps in document order, without those that cannot be built."""
+    def read(self, ports: tuple[OutputPort, ...]) -> tuple[tuple[Step, ...], tuple[OutputPort, ...]]:
+        """The steps in document order, without those that cannot be built, and the workflow's outputs ``ports`` with
+        their sources in short form."""
         fields.unique_ids(self._scope, [short(given) for given, _, _ in self._entries], "steps")
-        built = [self._step(*entry, outs) for entry, outs in zip(self._entries, self._outs, strict=True)]
-        return tuple(step for step in built if step is not None)
-
-    def outputs(self, ports: tuple[OutputPort, ...]) -> tuple[OutputPort, ...]:
-        """The workflow's outputs with their sources in short form."""
+        begun = [self._begun(*entry) for entry in self._entries]
+        inputs = [self._inputs(entry, scope) for _, entry, scope in self._entries]
+        steps = [_fed(step, own) for step, own in zip(begun, inputs, strict=True) if step is not None]
         scope = self._scope.at("outputs")
-        return tuple(replace(port, source=self._sources(port.source, scope.at(port.id))) for port in ports)
+        outputs = tuple(replace(port, source=self._sources(port.source, scope.at(port.id))) for port in ports)
+        return tuple(self._settled(step) for step in steps), outputs
 
     def _sources(self, given: tuple[str, ...], scope: Scope) -> tuple[str, ...]:
         return tuple(self._source(each, scope) for each in given)
 
     def _source(self, given: str, scope: Scope) -> str:
+        found = self._named(given, self._known) or self._named(given, self._unlisted)
+        if found is not None:
+            self._used.add(found)
+            return found
+        near = fields.meant(given, self._known)
+        scope.link(f"the source {given[:120]!r} is neither an input of the workflow nor an output of a step{near}")
+        return given
+
+    def _named(self, given: str, known: Container[str]) -> str | None:
         path = given.rpartition("#")[2]
         full = path != given
+        if not full and path in known:
+            return path  # where a workflow and a step have the same id
         if self._prefix and path.startswith(f"{self._prefix}/"):
             rest = path[len(self._prefix) + 1 :]
-            if rest in self._known:
+            if rest in known:
                 return rest
-        if path in self._known:
+        if path in known:
             return path
         parts = path.rsplit("/", 2) if full else []
         for rest in ("/".join(parts[-2:]), "".join(parts[-1:])):
-            if rest in self._known:
+            if rest in known:
                 return rest
-        scope.link(f"the source {given[:120]!r} is neither an input of the workflow nor an output of a step")
-        return given
+        return None
 
-    def _step(self, given: str, entry: Mapping[str, Any], scope: Scope, outs: tuple[str, ...]) -> Step | None:
+    def _settled(self, step: Step) -> Step:
+        """The step with the outputs that its process has: those that nobody uses need not exist, and those that
+        somebody uses need not be listed."""
+        produced = [port.id for port in step.run.outputs]
+        listed = [out for out in step.outputs if out in produced or f"{step.id}/{out}" in self._used]
+        place = self._scope.at("steps").at(step.id)
+        for out in step.outputs:
+            if out not in produced and out not in listed:
+                near = fields.meant(out, produced)
+                place.doubt(f"what the step runs has no output {out[:80]!r}, which nothing uses{near}", "out")
+        for out in produced:
+            if out not in step.outputs and f"{step.id}/{out}" in self._used:
+                listed.append(out)
+                place.doubt(f"the output {out[:80]!r} is used, but not listed", "out")
+        return step if tuple(listed) == step.outputs else replace(step, outputs=tuple(listed))
+
+    def _begun(self, given: str, entry: Mapping[str, Any], scope: Scope) -> Step | None:
+        """The step without its inputs. What it gives is known from here on."""
+        outs = _outs(entry, scope)
+        self._known.update(f"{short(given)}/{out}" for out in outs)
         fields.known_fields(scope, entry, _STEP | ({"when"} if scope.version >= 2 else set()))
         fields.prose(scope, entry, "doc")
         own, hints = requirements.read(entry, scope)
@@ -94,7 +122,6 @@ class StepReader:
         inside = self._inherited
         if own or hints or names is not inside.types:
             inside = inside.with_own(own, hints, names)
-        inputs = self._inputs(entry, scope)
         scatter = tuple(short(each) for each in fields.texts(scope, entry, "scatter"))
         process = None
         if entry.get("run") is None:
@@ -103,15 +130,16 @@ class StepReader:
             process = self._run(entry["run"], scope.at("run", entry["run"]), inside)
         if process is None:
             return None
+        self._unlisted.update(f"{short(given)}/{port.id}" for port in process.outputs)
         return Step(
             id=short(given),
             run=process,
-            inputs=inputs,
+            inputs=(),
             outputs=outs,
             scatter=scatter,
             scatter_method=fields.choice(scope, entry, "scatterMethod", ScatterMethod),
             when=_when(entry, scope),
-            label=fields.text(scope, entry, "label"),
+            label=fields.title(scope, entry, "label"),
             hints={**hints, **own},
         )
 
@@ -132,11 +160,23 @@ class StepReader:
                     value_from=fields.text(inner, node, "valueFrom"),
                     load_contents=fields.flag(inner, node, "loadContents", False),
                     load_listing=fields.choice(inner, node, "loadListing", Listing),
-                    label=fields.text(inner, node, "label"),
+                    label=fields.title(inner, node, "label"),
                 )
             )
         fields.unique_ids(scope, [each.id for each in found], "in")
         return tuple(found)
+
+
+def _fed(step: Step, inputs: tuple[StepInput, ...]) -> Step:
+    """The step with its inputs; their defaults are spelled as the ports behind them want."""
+    types = {port.id: port.type for port in step.run.inputs}
+    settled = [
+        replace(each, default=respelled(types[each.id], each.default))
+        if each.id in types and each.default is not MISSING and not step.scatter and each.value_from is None
+        else each
+        for each in inputs
+    ]
+    return replace(step, inputs=tuple(settled))
 
 
 def _when(entry: Mapping[str, Any], scope: Scope) -> str | None:
