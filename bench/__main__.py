@@ -9,7 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-NAMES = ("start", "expressions", "load", "engine", "executor", "tasks", "store", "api", "api_tasks", "conformance")
+NAMES = (
+    *("start", "expressions", "load", "engine", "executor", "tasks", "replay", "store", "api", "api_tasks"),
+    *("conformance", "peers"),
+)
 
 
 def main(names: list[str]) -> int:

@@ -17,7 +17,11 @@ import sevenbridges
 
 PATIENCE = 60.0
 CHECKOUT = str(Path(__file__).parents[1])
-STRICT = {"PYTHONWARNINGS": "error"}
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "araneus-tests"
+BYTECODE = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(CACHE / "bytecode")}
+"""Programs start as they do for a user, whose interpreter keeps bytecode: machines of developers and CI may forbid it,
+and compiling everything again at each start takes longer than the start itself."""
+STRICT = {"PYTHONWARNINGS": "error", **BYTECODE}
 ARANEUS = (sys.executable, "-m", "araneus")
 
 
