@@ -1,5 +1,6 @@
 """The executor in a process of its own: the contract, and what happens when that process dies."""
 
+import contextlib
 import os
 import pickle
 import signal
@@ -37,8 +38,11 @@ def apart() -> Iterator[Callable[..., Apart]]:
 
 def living() -> list[psutil.Process]:
     """The processes of executors, the newest last."""
-    children = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
-    found = [child for child in children if "apart_process" in " ".join(child.cmdline())]
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if child.status() != psutil.STATUS_ZOMBIE and "apart_process" in " ".join(child.cmdline()):
+                found.append(child)
     return sorted(found, key=psutil.Process.create_time)
 
 
@@ -47,7 +51,7 @@ def kill(executor: Apart) -> list[Ended]:
     victim = living()[-1]
     victim.kill()
     ended: list[Ended] = []
-    while not living() or living()[-1].pid == victim.pid:
+    while not any(one.pid != victim.pid for one in living()):
         ended += executor.poll()
         time.sleep(0.001)
     return ended
