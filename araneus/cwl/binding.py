@@ -143,7 +143,7 @@ def _arguments(bound: _Bound, scope: Scope) -> list[str]:
     value = bound.value
     if binding.value_from is not None:
         value = scope.evaluate(binding.value_from, f"{bound.where}/valueFrom", value)
-    prefix = [] if binding.prefix is None else [binding.prefix]
+    prefix = [binding.prefix] if binding.prefix else []
     if value is None or value is False:
         return []
     if value is True:
@@ -152,7 +152,7 @@ def _arguments(bound: _Bound, scope: Scope) -> list[str]:
         return _list_arguments(bound, value, prefix)
     if isinstance(value, dict) and not is_file_value(value):
         return prefix
-    return _joined(prefix, argument_text(value, bound.where), binding.separate)
+    return _joined(binding, argument_text(value, bound.where))
 
 
 def _list_arguments(bound: _Bound, value: list[Value], prefix: list[str]) -> list[str]:
@@ -160,14 +160,29 @@ def _list_arguments(bound: _Bound, value: list[Value], prefix: list[str]) -> lis
         return []
     if bound.binding.item_separator is not None:
         text = bound.binding.item_separator.join(argument_text(item, bound.where) for item in value)
-        return _joined(prefix, text, bound.binding.separate)
+        return _joined(bound.binding, text)
     if bound.items:
         return prefix
-    return prefix + [argument_text(item, bound.where) for item in value]
+    return prefix + _item_arguments(value, bound.where)
 
 
-def _joined(prefix: list[str], text: str, separate: bool) -> list[str]:
-    return [*prefix, text] if separate or not prefix else [prefix[0] + text]
+def _item_arguments(value: list[Value], where: str) -> list[str]:
+    """The words of items that have no binding: null, booleans and objects add none, lists their own items."""
+    words: list[str] = []
+    for item in value:
+        if isinstance(item, list):
+            words += _item_arguments(item, where)
+        elif item is not None and not isinstance(item, bool) and (not isinstance(item, dict) or is_file_value(item)):
+            words.append(argument_text(item, where))
+    return words
+
+
+def _joined(binding: Binding, text: str) -> list[str]:
+    """A value with its prefix. An empty prefix is a word of its own beside a value, and nothing where it stands alone:
+    the specification is silent, and the reference runner does so."""
+    if binding.prefix is None:
+        return [text]
+    return [binding.prefix, text] if binding.separate else [binding.prefix + text]
 
 
 def argument_text(value: Value, where: str) -> str:

@@ -150,20 +150,19 @@ def _kind(value: Value) -> str:
 
 
 def value_text(value: Value) -> str:
-    """A value as text inside other text: strings as they are, everything else as JSON, numbers without an exponent."""
+    """A value as text inside other text: strings as they are, everything else as JSON with sorted keys, numbers without
+    an exponent. Source: CWL v1.2, "String interpolation"."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value, sort_keys=True)
     return number_text(value)
 
 
 def number_text(value: float) -> str:
-    """A number in plain decimal notation: ``0.00001``, ``123000``."""
-    if isinstance(value, int):
-        return str(value)
-    text = format(Decimal(repr(value)), "f")
-    return text[:-2] if text.endswith(".0") else text
+    """A number in plain decimal notation: ``0.00001``, ``123000``; a float without a fraction keeps its ``.0``."""
+    text = repr(value)
+    return format(Decimal(text), "f") if "e" in text else text
 
 
 def with_known_files(value: Value, variables: Mapping[str, Value], expression: Expression) -> Value:

@@ -314,14 +314,21 @@ class _Collector:
 
 
 def _fitted(kind: Type, result: Value, where: str) -> Value:
-    """A list of files as the port wants it: alone, as null, or as a list."""
-    if not isinstance(result, list) or not any(option in {FILE, DIRECTORY} for option in options(kind)):
+    """A list of files as the port wants it: alone, as null, or as a list.
+
+    No file is null wherever null is allowed, as in the reference runner: ``pickValue`` and ``when`` look at it.
+    """
+    if not isinstance(result, list):
+        return result
+    if not result and is_optional(kind):
+        return None
+    if not any(option in {FILE, DIRECTORY} for option in options(kind)):
         return result
     lists = any(isinstance(option, ArrayType) for option in options(kind))
     if len(result) == 1:
         return result[0]
     if not result:
-        return [] if lists and not is_optional(kind) else None
+        return [] if lists else None
     if lists:
         return result
     names = ", ".join(repr(item.get("basename")) for item in result[:3] if isinstance(item, Mapping))

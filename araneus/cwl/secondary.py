@@ -48,7 +48,7 @@ def with_secondary(primary: FileValue, rules: SecondaryRules, beside: Beside) ->
     for pattern in rules.patterns:
         for wanted in _wanted(primary, pattern, rules):
             name = check_basename(wanted["basename"], rules.where, rules.error)
-            if name in present:
+            if name in present or name == primary["basename"]:
                 continue
             found = wanted if "location" in wanted else beside(primary, _name_beside(wanted, rules))
             if found is not None:

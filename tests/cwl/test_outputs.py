@@ -131,7 +131,7 @@ def test_the_working_directory_itself_may_be_an_output(bench: Bench, pattern: st
         ("File?", ["1"], "1"),
         ("File[]", [], []),
         ("File[]", ["1"], ["1"]),
-        ("File[]?", [], []),
+        ("File[]?", [], None),
         (["null", "File", {"type": "array", "items": "File"}], [], None),
         (["null", "File", {"type": "array", "items": "File"}], ["1"], "1"),
         (["null", "File", {"type": "array", "items": "File"}], ["1", "2"], ["1", "2"]),
@@ -292,6 +292,12 @@ def test_secondary_files_of_outputs(bench: Bench) -> None:
     required = {**port, "secondaryFiles": [{"pattern": ".none", "required": True}]}
     with pytest.raises(MissingOutputError, match=r"'a.bam.none' of 'a.bam' is missing"):
         _collect(bench, tool(outputs={"o": required}))
+
+
+def test_a_file_is_not_its_own_secondary_file(bench: Bench) -> None:
+    write(bench.work / "a.bai")
+    port = {"type": "File", "secondaryFiles": ["$(self.nameroot).bai"], "outputBinding": {"glob": "a.bai"}}
+    assert "secondaryFiles" not in _collect(bench, tool(outputs={"o": port}))["o"]
 
 
 def test_records(bench: Bench) -> None:

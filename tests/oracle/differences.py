@@ -1,0 +1,321 @@
+"""Recognising differences between two runners: what `tests.oracle.explained` says of them is found out here.
+
+A `Recognise` is given a case and what both saw. It looks at the document, at the words of a refusal, or changes both
+sides in the way that is explained and asks whether they are then equal.
+"""
+
+import ast
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Final
+
+from tests.oracle.case import Case, Seen
+
+Recognise = Callable[[Case, Seen, Seen], bool]
+
+
+def same(ours: Seen, theirs: Seen) -> bool:
+    """Whether the runners agree: both refuse, or everything that was seen is equal."""
+    if ours.refusal is not None or theirs.refusal is not None:
+        return ours.refusal is not None and theirs.refusal is not None
+    return ours == theirs
+
+
+# Looking at documents
+
+
+def _nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Every mapping in a document."""
+    if isinstance(value, dict):
+        yield value
+        for item in value.values():
+            yield from _nodes(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _nodes(item)
+
+
+def only_theirs(words: str) -> Recognise:
+    """The peer alone refuses, in these words (a pattern)."""
+
+    def recognise(_case: Case, ours: Seen, theirs: Seen) -> bool:
+        return ours.refusal is None and theirs.refusal is not None and bool(re.search(words, _flat(theirs.refusal)))
+
+    return recognise
+
+
+def only_ours(words: str) -> Recognise:
+    """We alone refuse, in these words (a pattern)."""
+
+    def recognise(_case: Case, ours: Seen, theirs: Seen) -> bool:
+        return theirs.refusal is None and ours.refusal is not None and bool(re.search(words, ours.refusal))
+
+    return recognise
+
+
+def _flat(text: str) -> str:
+    return " ".join(re.sub(r"\S*tool\.cwl(:\d+)*:?", "", text).split())
+
+
+def after(change: Callable[[Seen], Seen]) -> Recognise:
+    """The two are equal after a change to both."""
+
+    def recognise(_case: Case, ours: Seen, theirs: Seen) -> bool:
+        accepted = ours.refusal is None and theirs.refusal is None
+        return accepted and same(change(ours), change(theirs))
+
+    return recognise
+
+
+def rewritten(rewrite: Callable[[str], str]) -> Callable[[Seen], Seen]:
+    def change(seen: Seen) -> Seen:
+        def walk(value: Any) -> Any:
+            if isinstance(value, str):
+                return rewrite(value)
+            if isinstance(value, list | tuple):
+                return type(value)(map(walk, value))
+            if isinstance(value, dict):
+                return {key: walk(item) for key, item in value.items()}
+            return value
+
+        return replace(seen, command=walk(seen.command), environment=walk(seen.environment), streams=walk(seen.streams))
+
+    return change
+
+
+def file_or_list(document: dict[str, Any]) -> bool:
+    """Whether a port takes a File or Directory as well as a list."""
+    kinds = [node["type"] for node in _nodes(document) if isinstance(node.get("type"), list)]
+    return any({"File", "Directory"} & {str(each) for each in kind} and "array" in json.dumps(kind) for kind in kinds)
+
+
+# Words that one of the runners has and the other has not
+
+
+def _words(seen: Seen) -> list[str]:
+    """The words of a command; those of a shell's line one by one."""
+    if seen.command[:2] != ("/bin/sh", "-c"):
+        return list(seen.command)
+    try:
+        return shlex.split(seen.command[2])
+    except ValueError:  # a quote that shellQuote: false left open
+        return seen.command[2].split(" ")
+
+
+def _missing(short: list[str], long: list[str]) -> list[str] | None:
+    """What the longer list has more, in order; None when the shorter is no part of it."""
+    extra, place = [], 0
+    for word in long:
+        if place < len(short) and short[place] == word:
+            place += 1
+        else:
+            extra.append(word)
+    return extra if place == len(short) else None
+
+
+def _they_have_more(case: Case, ours: Seen, theirs: Seen) -> list[str]:
+    """The words that only the peer has, when it has all of ours and all else is equal."""
+    if ours.refusal or theirs.refusal:
+        return []
+    ours, theirs = settled(ours), settled(theirs)
+    if not same(replace(ours, command=()), replace(theirs, command=())):
+        return []
+    return _missing(_words(ours), _words(theirs)) or []
+
+
+def _we_have_more(case: Case, ours: Seen, theirs: Seen) -> list[str]:
+    return _they_have_more(case, theirs, ours)
+
+
+def _prefix_words(nodes: Iterator[dict[str, Any]]) -> set[str]:
+    """The prefixes of bindings, as they may stand on a command line."""
+    plain = {str(node["prefix"]) for node in nodes if isinstance(node.get("prefix"), str)}
+    return {
+        word
+        for prefix in plain
+        for word in (prefix, shlex.quote(prefix), *prefix.split(" "), *shlex.quote(prefix).split(" "))
+    }
+
+
+def prefix_of_nothing(case: Case, ours: Seen, theirs: Seen) -> bool:
+    more = _they_have_more(case, ours, theirs)
+    allowed = _prefix_words(node for node in _nodes(case.document) if "valueFrom" in node)
+    return bool(more) and set(more) <= allowed
+
+
+def _named_types(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The types of SchemaDefRequirement."""
+    found = document.get("requirements") or []
+    entries = [{"class": name, **entry} for name, entry in found.items()] if isinstance(found, dict) else found
+    return [each for entry in entries if entry["class"] == "SchemaDefRequirement" for each in entry["types"]]
+
+
+def binding_of_named_type(case: Case, ours: Seen, theirs: Seen) -> bool:
+    return any("inputBinding" in each for each in _named_types(case.document)) and bool(
+        _we_have_more(case, ours, theirs)
+    )
+
+
+def value_of_named_type(case: Case, ours: Seen, theirs: Seen) -> bool:
+    bound = [node for node in _nodes(case.document) if "valueFrom" in (node.get("inputBinding") or {})]
+    named = any("named" in json.dumps(node.get("type")) for node in bound)
+    return named and bool(_they_have_more(case, ours, theirs))
+
+
+def _same_words(ours: Seen, theirs: Seen) -> bool:
+    """The same words, in another order."""
+    ours, theirs = settled(ours), settled(theirs)
+    rest = same(replace(ours, command=()), replace(theirs, command=()))
+    return _accepted(ours, theirs) and rest and sorted(_words(ours)) == sorted(_words(theirs))
+
+
+def index_first(case: Case, ours: Seen, theirs: Seen) -> bool:
+    bound = any(node.get("type") == "array" and "inputBinding" in node for node in _nodes(case.document))
+    return bound and _same_words(ours, theirs)
+
+
+_WORDLESS: Final = ("True", "False", "true", "false", "None", "null")
+"""What items without a binding become in the peer, where they are no text, number, file or list."""
+
+
+def _item_words(words: list[str]) -> list[str]:
+    """The words without those of items that add none, and the items of lists as words of their own."""
+    found: list[str] = []
+    for word in words:
+        if re.fullmatch(r"[\[{].*[\]}]", word, re.DOTALL):
+            try:
+                value = ast.literal_eval(word)
+            except (ValueError, SyntaxError):
+                value = word
+            found += _item_words([str(item) for item in value]) if isinstance(value, list) else []
+        elif word not in _WORDLESS:
+            found.append(word)
+    return found
+
+
+def items_without_words(case: Case, ours: Seen, theirs: Seen) -> bool:
+    """The two are equal but for the items of lists that a valueFrom gave."""
+    given = any("valueFrom" in node for node in _nodes(case.document)) or case.document.get("arguments")
+    ours, theirs = settled(ours), settled(theirs)
+    rest = same(replace(ours, command=()), replace(theirs, command=()))
+    equal = _item_words(_words(ours)) == _item_words(_words(theirs))
+    return bool(given) and _accepted(ours, theirs) and ours.outputs is None and rest and equal
+
+
+def list_of_any(case: Case, ours: Seen, theirs: Seen) -> bool:
+    """An input of type Any with a binding holds a list or an object."""
+    entries = case.document["inputs"]
+    pairs = entries.items() if isinstance(entries, dict) else [(entry["id"], entry) for entry in entries]
+    held = [
+        case.job.get(name, entry.get("default") if isinstance(entry, dict) else None)
+        for name, entry in pairs
+        if "Any" in json.dumps(entry) and isinstance(entry, dict) and "inputBinding" in json.dumps(entry)
+    ]
+    structured = any("[" in json.dumps(value) or "{" in json.dumps(value) for value in held)
+    rest = same(replace(settled(ours), command=()), replace(settled(theirs), command=()))
+    return structured and rest and _accepted(ours, theirs) and ours.outputs is None
+
+
+def _accepted(ours: Seen, theirs: Seen) -> bool:
+    return ours.refusal is None and theirs.refusal is None
+
+
+# Outputs that one runner writes otherwise
+
+
+def _rebuilt(value: Any, change: Callable[[Any], Any]) -> Any:
+    """The value changed from the leaves up."""
+    if isinstance(value, list):
+        return change([_rebuilt(item, change) for item in value])
+    if isinstance(value, dict):
+        return change({key: _rebuilt(item, change) for key, item in value.items()})
+    return change(value)
+
+
+def once(value: Any) -> Any:
+    """Every list without repetitions."""
+
+    def change(item: Any) -> Any:
+        return [each for place, each in enumerate(item) if each not in item[:place]] if isinstance(item, list) else item
+
+    return _rebuilt(value, change)
+
+
+def not_itself(value: Any) -> Any:
+    """Every file without secondary files of its own name."""
+
+    def change(item: Any) -> Any:
+        if not isinstance(item, dict) or "secondaryFiles" not in item:
+            return item
+        others = [each for each in item["secondaryFiles"] if each.get("basename") != item.get("basename")]
+        return {**item, "secondaryFiles": others}
+
+    return _rebuilt(value, change)
+
+
+def plain_directories(value: Any) -> Any:
+    """Directories without what only a File has."""
+
+    def change(item: Any) -> Any:
+        if not isinstance(item, dict) or item.get("class") != "Directory":
+            return item
+        return {key: each for key, each in item.items() if key not in {"nameroot", "nameext", "format"}}
+
+    return _rebuilt(value, change)
+
+
+def sorted_names(value: Any) -> Any:
+    """Lists of files with unusual names, in one order."""
+
+    def change(item: Any) -> Any:
+        if not isinstance(item, list) or not all(isinstance(each, dict) and "basename" in each for each in item):
+            return item
+        usual = all(re.fullmatch(r"[A-Za-z0-9._-]+", each["basename"]) for each in item)
+        return item if usual else sorted(item, key=lambda each: str(each["basename"]))
+
+    return _rebuilt(value, change)
+
+
+def outputs_after(change: Callable[[Any], Any]) -> Recognise:
+    def recognise(_case: Case, ours: Seen, theirs: Seen) -> bool:
+        ran = _accepted(ours, theirs) and ours.outputs is not None
+        return ran and bool(change(ours.outputs) == change(theirs.outputs))
+
+    return recognise
+
+
+def names_before_clashes(value: Any) -> Any:
+    """Files under the names that they had before two of one name met in the output directory."""
+
+    def change(item: Any) -> Any:
+        if not isinstance(item, dict) or "basename" not in item:
+            return item
+        return {
+            key: re.sub(r"^_\d+_", "", each) if key in {"basename", "nameroot"} else each for key, each in item.items()
+        }
+
+    return _rebuilt(value, change)
+
+
+_EXPONENT: Final = re.compile(r"-?\d+(?:\.\d+)?[eE][+-]?\d+")
+
+
+def plain_numbers(text: str) -> str:
+    return _EXPONENT.sub(lambda match: format(Decimal(match[0]), "f"), text)
+
+
+def plain_booleans(text: str) -> str:
+    return re.sub(r"\b(True|False)\b", lambda match: match[0].lower(), text)
+
+
+def plain_literals(text: str) -> str:
+    return re.sub(r'"location": "_:[0-9a-f-]{36}", ', "", text)
+
+
+def settled(seen: Seen) -> Seen:
+    """With all the differences of spelling that are explained below taken away."""
+    return rewritten(lambda text: plain_literals(plain_booleans(plain_numbers(text))))(seen)

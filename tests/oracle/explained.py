@@ -1,0 +1,316 @@
+"""The differences between the two runners that are understood: what shows them, why they are there, and who is right.
+
+A difference that no entry recognises fails the test. An entry recognises as little as it can.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tests.oracle.case import Case, Seen
+from tests.oracle.differences import (
+    Recognise,
+    after,
+    binding_of_named_type,
+    file_or_list,
+    index_first,
+    items_without_words,
+    list_of_any,
+    names_before_clashes,
+    not_itself,
+    once,
+    only_ours,
+    only_theirs,
+    outputs_after,
+    plain_booleans,
+    plain_directories,
+    plain_literals,
+    plain_numbers,
+    prefix_of_nothing,
+    rewritten,
+    settled,
+    sorted_names,
+    value_of_named_type,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """``right`` is ``ours``, ``theirs``, ``both`` (the text leaves it open) or ``platform`` (ours follows the platform,
+    against the letter). ``source`` is where the specification says so."""
+
+    name: str
+    right: str
+    reason: str
+    source: str
+    recognise: Recognise
+
+
+def explanation(case: Case, ours: Seen, theirs: Seen) -> Explained | None:
+    """The first entry that recognises a difference."""
+    return next((entry for entry in EXPLAINED if entry.recognise(case, ours, theirs)), None)
+
+
+EXPLAINED: Final = (
+    Explained(
+        name="the peer crashes",
+        right="ours",
+        reason="An accident inside the peer (an exception that is not one of its own), which says nothing of the"
+        " document.",
+        source="",
+        recognise=only_theirs("^crash: |object does not support item assignment|object has no attribute"),
+    ),
+    Explained(
+        name="exponents",
+        right="ours",
+        reason="A number is passed in decimal notation; the peer does so only for numbers that it read from YAML"
+        " itself,"
+        " not for those inside text, lists, or from JavaScript.",
+        source="v1.2 CommandLineTool, CommandLineBinding: 'decimal representation'",
+        recognise=after(rewritten(plain_numbers)),
+    ),
+    Explained(
+        name="spelling of booleans",
+        right="ours",
+        reason="Booleans joined by itemSeparator: true and false, as in JSON; the peer writes Python's True and False.",
+        source="v1.2 CommandLineTool, CommandLineBinding (no word on it); String interpolation",
+        recognise=after(rewritten(plain_booleans)),
+    ),
+    Explained(
+        name="several spellings",
+        right="ours",
+        reason="More than one of the differences of spelling in one case.",
+        source="the entries on numbers, booleans and literals",
+        recognise=after(settled),
+    ),
+    Explained(
+        name="index before position",
+        right="ours",
+        reason="The items of a list whose type has a binding of its own (and whose port has none): the peer sorts by"
+        " index,"
+        " then by position.",
+        source="v1.2 CommandLineTool, Input binding, step 3: 'the sorting key must include the array index or map key"
+        " following the position'",
+        recognise=index_first,
+    ),
+    Explained(
+        name="separate without prefix",
+        right="ours",
+        reason="The peer refuses 'separate: false' without a prefix; the text does not ask for one.",
+        source="v1.2 CommandLineTool, CommandLineBinding, separate",
+        recognise=only_theirs("'separate' option can not be specified without prefix"),
+    ),
+    Explained(
+        name="undefined",
+        right="platform",
+        reason="JavaScript that gives undefined: by the letter a failure, but apps of the platform leave functions"
+        " without a return for 'nothing', so here it is null.",
+        source="v1.2, Expressions: 'Other return values must result in a permanentFailure'",
+        recognise=only_theirs("stdout was: 'undefined'|Expecting value: line 1 column 1"),
+    ),
+    Explained(
+        name="null position",
+        right="ours",
+        reason="An expression for a position may give null.",
+        source="v1.2 CommandLineTool, CommandLineBinding, position: 'a single value of type int or a null'",
+        recognise=only_theirs("'position' expressions must evaluate to an int, not a <class 'NoneType'>"),
+    ),
+    Explained(
+        name="booleans are integers in Python",
+        right="ours",
+        reason="The peer takes true for an int, a long, a float or a double, and true or false as a position.",
+        source="v1.2, Data types: CWLType",
+        recognise=only_ours(r"must (be|give) (an integer|a number)( \(\w+\))?, not (true|false)"),
+    ),
+    Explained(
+        name="prefix of an empty list",
+        right="ours",
+        reason="A valueFrom that gives an empty list adds nothing; the peer adds the prefix.",
+        source="v1.2 CommandLineTool, CommandLineBinding: 'If the array is empty, it does not add anything'",
+        recognise=prefix_of_nothing,
+    ),
+    Explained(
+        name="binding of a named type",
+        right="ours",
+        reason="The inputBinding of a type that SchemaDefRequirement names is lost in the peer; that of the same type"
+        " written"
+        " in place is not.",
+        source="v1.2 CommandLineTool, Input binding, steps 2 and 3",
+        recognise=binding_of_named_type,
+    ),
+    Explained(
+        name="valueFrom beside a named type",
+        right="ours",
+        reason="valueFrom stands for the whole value; the peer adds the fields of a named record too, but not of the"
+        " same"
+        " record written in place.",
+        source="v1.2 CommandLineTool, CommandLineBinding, valueFrom",
+        recognise=value_of_named_type,
+    ),
+    Explained(
+        name="lists in Any",
+        right="ours",
+        reason="A list in a port of type Any: the prefix stands once before it and valueFrom is evaluated also when"
+        " it is"
+        " empty; the peer repeats the prefix for each item and passes over the empty list.",
+        source="v1.2 CommandLineTool, CommandLineBinding: 'first add prefix, then recursively process individual"
+        " elements'",
+        recognise=list_of_any,
+    ),
+    Explained(
+        name="environment from numbers",
+        right="both",
+        reason="A variable whose expression gives a number, a list or an object: the peer refuses, here it becomes"
+        " text as"
+        " it would inside other text.",
+        source="v1.2 CommandLineTool, EnvironmentDef, envValue",
+        recognise=only_theirs("'envValue expression must evaluate to a str"),
+    ),
+    Explained(
+        name="null as a default",
+        right="ours",
+        reason="The default of a required input is null, and nothing is given: null does not have the type. The peer"
+        " takes"
+        " every input with a default for an optional one.",
+        source="v1.2 CommandLineTool, CommandInputParameter, default",
+        recognise=only_ours("is required .*, but its default is null"),
+    ),
+    Explained(
+        name="locations of literals",
+        right="both",
+        reason="A literal that becomes text shows a made-up location in the peer and none here.",
+        source="v1.2 CommandLineTool, File: 'contents'",
+        recognise=after(rewritten(plain_literals)),
+    ),
+    Explained(
+        name="globs that overlap",
+        right="ours",
+        reason="A file that several patterns of one glob match is one file; the peer lists it once for each.",
+        source="v1.2 CommandLineTool, CommandOutputBinding, glob: 'find files that match any pattern in the array'",
+        recognise=outputs_after(once),
+    ),
+    Explained(
+        name="missing secondary files of v1.0",
+        right="both",
+        reason="A pattern of a v1.0 document has no mark for 'required'; the peer fails without the file, here, as on"
+        " the"
+        " platform, the tool gets what is there.",
+        source="v1.0 CommandLineTool, secondaryFiles: 'An implementation may fail workflow execution if an expected"
+        " secondary file does not exist'",
+        recognise=lambda case, ours, theirs: (
+            case.version == "v1.0" and only_theirs("Missing required secondary file")(case, ours, theirs)
+        ),
+    ),
+    Explained(
+        name="directories as secondary files",
+        right="ours",
+        reason="A directory found by a pattern beside an input is a Directory; the peer takes it for a File and fails.",
+        source="v1.2 CommandLineTool, SecondaryFileSchema: 'files or directories'",
+        recognise=only_theirs(r"x\.bam\.d .*not found or is not a regular file"),
+    ),
+    Explained(
+        name="a file as its own secondary file",
+        right="ours",
+        reason="A pattern that gives the name of the primary file itself adds nothing; the peer lists the file beside"
+        " itself.",
+        source="v1.2 CommandLineTool, SecondaryFileSchema (no word on it)",
+        recognise=outputs_after(not_itself),
+    ),
+    Explained(
+        name="directories with the fields of files",
+        right="ours",
+        reason="nameroot, nameext and format belong to a File; the peer gives them to directories that a glob found.",
+        source="v1.2 CommandLineTool, Directory; CommandOutputParameter, format: 'Only valid when type: File'",
+        recognise=outputs_after(plain_directories),
+    ),
+    Explained(
+        name="order of unusual names",
+        right="ours",
+        reason="Matches are sorted by name; the peer sorts the percent-encoded forms of the names.",
+        source="v1.2 CommandLineTool, CommandOutputBinding, glob: POSIX glob(3), which sorts path names",
+        recognise=outputs_after(sorted_names),
+    ),
+    Explained(
+        name="several differences of outputs",
+        right="ours",
+        reason="More than one of the differences of lists, directories and names in one case.",
+        source="the entries on globs, directories and names",
+        recognise=outputs_after(
+            lambda value: names_before_clashes(once(sorted_names(plain_directories(not_itself(value)))))
+        ),
+    ),
+    Explained(
+        name="entries before v1.2",
+        right="both",
+        reason="An entry that gives a number, a list or an object: text in v1.2, not foreseen before; the peer"
+        " refuses it in"
+        " documents of older versions.",
+        source="v1.2 CommandLineTool, Dirent, entry; v1.1 has no word on it",
+        recognise=lambda case, ours, theirs: (
+            case.version != "v1.2" and only_theirs("'entry' expression|allowed to evaluate")(case, ours, theirs)
+        ),
+    ),
+    Explained(
+        name="literals as outputs",
+        right="ours",
+        reason="A File or Directory literal as an output; the peer loses track of some of them.",
+        source="v1.2 CommandLineTool, File, contents: 'File contents literal'; Directory, listing",
+        recognise=only_theirs("missing both 'location' and 'path'|Does not exist or is not a (Directory|File): '_:"),
+    ),
+    Explained(
+        name="outputs of workflows",
+        right="ours",
+        reason="The output of a workflow must have the type that it declares; the peer does not look.",
+        source="v1.2, Generic execution process: 'Validate the output object against the outputs schema for the"
+        " process'",
+        recognise=lambda case, ours, theirs: (
+            case.document["class"] == "Workflow"
+            and only_ours("left outputs that cannot be used: .*: must be")(case, ours, theirs)
+        ),
+    ),
+    Explained(
+        name="names that clash",
+        right="platform",
+        reason="Two outputs of one name: here the second gets the platform's prefix (_1_) in its basename too, so"
+        " that the"
+        " name is that of the file; the peer renames only the file.",
+        source="v1.2 CommandLineTool, File, basename",
+        recognise=outputs_after(names_before_clashes),
+    ),
+    Explained(
+        name="one file for a list of files",
+        right="platform",
+        reason="A File where a step wants File[], or a list of one where it wants a File, is settled at run time, as"
+        " the"
+        " platform does; the peer refuses.",
+        source="none: an extension of the platform",
+        recognise=lambda case, ours, theirs: (
+            case.document["class"] == "Workflow"
+            and only_theirs(r"Invalid job input record.*expected (list of )?File")(case, ours, theirs)
+        ),
+    ),
+    Explained(
+        name="no file for a file or a list",
+        right="ours",
+        reason="No match for a port that takes a File or a list of them is the empty list; the peer fails.",
+        source="v1.2 CommandLineTool, CommandOutputBinding, glob",
+        recognise=lambda case, ours, theirs: (
+            file_or_list(case.document) and only_theirs("Did not find output file with glob")(case, ours, theirs)
+        ),
+    ),
+    Explained(
+        name="items that add no word",
+        right="ours",
+        reason="Items of a list that valueFrom gave are processed one by one: null, booleans, objects (which have no"
+        " prefix there) add nothing, lists their own items; the peer writes Python's None, True, {...} and [...].",
+        source="v1.2 CommandLineTool, CommandLineBinding, array: 'recursively process individual elements'",
+        recognise=items_without_words,
+    ),
+    Explained(
+        name="fractions of resources before v1.2",
+        right="platform",
+        reason="An expression of ResourceRequirement that gives a fraction in a document of v1.0 or v1.1: by the letter"
+        " it must be an integer, but apps compute their memory; it is rounded up.",
+        source="v1.1 CommandLineTool, ResourceRequirement: long; v1.2: long or float",
+        recognise=only_theirs("Floats are not valid in resource requirement expressions"),
+    ),
+)
