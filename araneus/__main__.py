@@ -21,6 +21,7 @@ Start a server with `araneus up`, then point your scripts, `sevenbridges-python`
 R packages at it with the two variables that it prints. `araneus cwl` runs a CWL document without
 a server."""
 _GROUPS: Final = {"user": "Add and list the people who may use a server.",
+                  "division": "Add institutions, and say who belongs to them.",
                   "token": "Make, list and revoke the tokens that clients send."}  # fmt: skip
 _MISTAKE: Final = 2
 
@@ -116,18 +117,61 @@ def _define_user_add(parser: argparse.ArgumentParser) -> None:
     )
     _data(parser)
     parser.add_argument("--email", default="", help="shown to the other members of a project")
+    parser.add_argument("--admin", action="store_true", help="may administer the server with the API")
 
 
 def _user_add(given: argparse.Namespace) -> int:
     from araneus import commands  # noqa: PLC0415 (start fast)
 
-    return commands.add_user(given.data.absolute(), given.username, given.email)
+    return commands.add_user(given.data.absolute(), given.username, given.email, admin=given.admin)
 
 
 def _user_list(given: argparse.Namespace) -> int:
     from araneus import commands  # noqa: PLC0415 (start fast)
 
     return commands.list_users(given.data.absolute())
+
+
+def _define_user(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("username", metavar="USERNAME", help="who it is")
+    _data(parser)
+
+
+def _user_disable(given: argparse.Namespace) -> int:
+    from araneus import commands  # noqa: PLC0415 (start fast)
+
+    return commands.disable_user(given.data.absolute(), given.username, disabled=True)
+
+
+def _user_enable(given: argparse.Namespace) -> int:
+    from araneus import commands  # noqa: PLC0415 (start fast)
+
+    return commands.disable_user(given.data.absolute(), given.username, disabled=False)
+
+
+def _define_division_add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("division", metavar="DIVISION", help="short name: letters, digits, '-', '_', '.'")
+    _data(parser)
+    parser.add_argument("--name", default="", help="full name")
+
+
+def _division_add(given: argparse.Namespace) -> int:
+    from araneus import commands  # noqa: PLC0415 (start fast)
+
+    return commands.add_division(given.data.absolute(), given.division, given.name)
+
+
+def _define_division_join(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("division", metavar="DIVISION", help="its short name")
+    parser.add_argument("username", metavar="USERNAME", help="who shall belong to it")
+    _data(parser)
+    parser.add_argument("--role", default="member", choices=("member", "admin", "external_collaborator"))
+
+
+def _division_join(given: argparse.Namespace) -> int:
+    from araneus import commands  # noqa: PLC0415 (start fast)
+
+    return commands.join_division(given.data.absolute(), given.division, given.username, given.role)
 
 
 def _define_token_create(parser: argparse.ArgumentParser) -> None:
@@ -195,6 +239,10 @@ Tools that steps run, imports, and small text files that the document brings alo
 it. Install it with `POST /apps/{owner}/{project}/{app}/raw`.""",
     ),
     "user add": Command("Add a user and print a token for them.", _define_user_add, _user_add),
+    "user disable": Command("Disable a user: tokens and links stop working at once.", _define_user, _user_disable),
+    "user enable": Command("Enable a user again.", _define_user, _user_enable),
+    "division add": Command("Add a division.", _define_division_add, _division_add),
+    "division join": Command("Let a user belong to a division.", _define_division_join, _division_join),
     "user list": Command("List the users.", _data, _user_list),
     "token create": Command(
         "Make a token and print it, this one time: only its hash is kept.", _define_token_create, _token_create

@@ -7,29 +7,35 @@ import configparser
 import getpass
 import os
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from araneus.config import CREDENTIALS
 from araneus.model.errors import Fault, Refusal
 from araneus.model.ids import new_token, new_uuid
-from araneus.model.user import Token, User, check_username, token_digest
+from araneus.model.user import Token, User, check_not_last_admin, new_user, token_digest
 from araneus.store import tokens, users
 from araneus.store.database import Database
 
 
 def add_user(database: Database, username: str, *, email: str = "", admin: bool = False, now: datetime) -> User:
     """Insert a user with a billing group of their own; `Refusal` when the name is taken or unusable."""
-    user = User(
-        username=check_username(username),
-        email=email or f"{username}@localhost",
-        admin=admin,
-        billing_group=new_uuid(),
-        created_on=now,
-    )
+    user = new_user(username, email=email, admin=admin, billing_group=new_uuid(), now=now)
     with database.write() as connection:
         users.insert(connection, user)
     return user
+
+
+def set_disabled(database: Database, username: str, *, disabled: bool) -> None:
+    """Let an account work no more, at once, or again; `Refusal` for an unknown name and for the last administrator."""
+    with database.write() as connection:
+        user = users.get(connection, username)
+        if user is None:
+            raise no_user(username)
+        if disabled:
+            check_not_last_admin(user, users.all_users(connection))
+        users.save(connection, replace(user, disabled=disabled))
 
 
 def add_token(

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 
 import uvicorn
@@ -13,6 +14,7 @@ from araneus.api.connection import BoundedConnection
 from araneus.api.services import ApiSettings, Services
 from araneus.config import Settings
 from araneus.half import Word, build_storage, clock, open_database, watch_parent
+from araneus.model.charge import Prices
 from araneus.store.wakeup import WakeupSender
 
 
@@ -36,6 +38,7 @@ def run(settings: Settings, sock: socket.socket, parent: int, word: Word) -> Non
                 rate_window=settings.limits.window,
                 link_lifetime=timedelta(seconds=settings.storage.link_lifetime),
                 upload_lifetime=timedelta(seconds=settings.storage.upload_lifetime),
+                prices=Prices(**asdict(settings.prices)),
                 max_body=settings.server.body_limit * 1024**2,
             ),
         )

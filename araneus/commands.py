@@ -1,4 +1,4 @@
-"""The ``user`` and ``token`` commands: they work on the database of a data directory, for the person who owns it."""
+"""The ``user``, ``token`` and ``division`` commands: they work on the database of a data directory, for its owner."""
 
 import os
 import sys
@@ -10,19 +10,20 @@ from rich.console import Console
 from rich.table import Table
 
 from araneus import accounts, config
+from araneus.model.division import Division, DivisionMember, Role
 from araneus.model.errors import AraneusError
-from araneus.model.user import Token, token_digest
-from araneus.store import tokens, users
+from araneus.model.user import Token, check_username, token_digest
+from araneus.store import divisions, tokens, users
 from araneus.store.database import Database
 
 _SHORTEST_PREFIX = 8
 
 
-def add_user(data: Path, username: str, email: str) -> int:
+def add_user(data: Path, username: str, email: str, *, admin: bool = False) -> int:
     """``araneus user add``: the exit code."""
 
     def act(database: Database) -> int:
-        user = accounts.add_user(database, username, email=email, now=_now())
+        user = accounts.add_user(database, username, email=email, admin=admin, now=_now())
         text, _ = accounts.add_token(database, user.username, label="made by araneus user add", now=_now())
         print(f"User {user.username} added. Their token, shown this once:\n{text}")
         return 0
@@ -42,6 +43,44 @@ def list_users(data: Path) -> int:
                 user.username, user.email, _mark(user.admin), _mark(user.disabled), f"{user.created_on:%Y-%m-%d}"
             )
         Console().print(table)
+        return 0
+
+    return _with_database(data, act)
+
+
+def disable_user(data: Path, username: str, *, disabled: bool) -> int:
+    """``araneus user disable`` and ``enable``: the exit code."""
+
+    def act(database: Database) -> int:
+        accounts.set_disabled(database, username, disabled=disabled)
+        print(f"User {username} is {'disabled: their tokens and links work no more' if disabled else 'enabled'}.")
+        return 0
+
+    return _with_database(data, act)
+
+
+def add_division(data: Path, division: str, name: str) -> int:
+    """``araneus division add``: the exit code."""
+
+    def act(database: Database) -> int:
+        made = Division(id=check_username(division), name=name or division, created_on=_now())
+        with database.write() as connection:
+            divisions.insert(connection, made)
+        print(f"Division {division} added; see `araneus division join`.")
+        return 0
+
+    return _with_database(data, act)
+
+
+def join_division(data: Path, division: str, username: str, role: str) -> int:
+    """``araneus division join``: the exit code."""
+
+    def act(database: Database) -> int:
+        with database.write() as connection:
+            divisions.put_member(
+                connection, DivisionMember(username=username, division=division, role=Role(role.upper()))
+            )
+        print(f"User {username} belongs to {division} ({role.lower()}).")
         return 0
 
     return _with_database(data, act)

@@ -49,7 +49,8 @@ class StorageSettings:
 
 @dataclass(frozen=True, slots=True)
 class JobSettings:
-    """What jobs may use and how they are confined. ``memory`` is in MiB, ``memory_headroom`` a factor."""
+    """What jobs may use and how they are confined. ``memory`` is in MiB, ``memory_headroom`` a factor;
+    ``images`` tells what stands in for the beginnings of image names."""
 
     directory: str
     cores: int
@@ -62,6 +63,7 @@ class JobSettings:
     max_processes: int
     network: bool
     path: str
+    images: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,16 @@ class LimitSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceSettings:
+    """Dollars, by the hour or the month; of instances by type."""
+
+    cpu_hour: float
+    disk_hour: float
+    storage_month: float
+    instances: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """How much is logged."""
 
@@ -99,6 +111,7 @@ class Settings:
     jobs: JobSettings
     javascript: JavaScriptSettings
     limits: LimitSettings
+    prices: PriceSettings
     log: LogSettings
 
     @property
@@ -116,6 +129,11 @@ class Settings:
         return Path(self.storage.directory or self.data / "storage")
 
     @property
+    def images_directory(self) -> Path:
+        """Where unpacked images and image files are kept, by engines that keep none themselves."""
+        return self.data / "images"
+
+    @property
     def jobs_directory(self) -> Path:
         """Where job directories are."""
         return Path(self.jobs.directory or self.data / "jobs")
@@ -129,7 +147,7 @@ def _reachable(host: str) -> str:
 
 _CHOICES = {
     ("jobs", "sandbox"): ("auto", "bubblewrap", "none"),
-    ("jobs", "containers"): ("auto", "docker", "podman", "none"),
+    ("jobs", "containers"): ("auto", "docker", "podman", "apptainer", "singularity", "unpacked", "none"),
     ("log", "level"): ("debug", "info", "warning", "error"),
 }
 _LEAST: dict[tuple[str, str], float] = {
@@ -138,6 +156,7 @@ _LEAST: dict[tuple[str, str], float] = {
     ("jobs", "memory_headroom"): 1,
     ("jobs", "max_processes"): 16,
 }
+_HIGHEST_PRICE = 1e6
 _Section = TypeVar("_Section")
 
 
@@ -167,8 +186,18 @@ def load(data: Path, environ: Mapping[str, str], overrides: Mapping[str, Mapping
         jobs=_section(JobSettings, values["jobs"]),
         javascript=_section(JavaScriptSettings, values["javascript"]),
         limits=_section(LimitSettings, values["limits"]),
+        prices=_prices(values["prices"]),
         log=_section(LogSettings, values["log"]),
     )
+
+
+def _prices(values: Mapping[str, Any]) -> PriceSettings:
+    prices = {"instances." + name: price for name, price in values["instances"].items()}
+    prices |= {name: price for name, price in values.items() if name != "instances"}
+    for name, price in prices.items():
+        if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < _HIGHEST_PRICE:
+            raise SettingsError(f"prices.{name} is {price!r}; expected a number of dollars from 0 on.")
+    return _section(PriceSettings, values)
 
 
 def _section(kind: type[_Section], values: Mapping[str, Any]) -> _Section:
@@ -188,6 +217,9 @@ def _merge(values: dict[str, Any], given: Mapping[str, Any], source: str) -> Non
 
 def _typed(name: str, value: Any, default: Any, source: str) -> Any:
     kind = type(default)
+    if kind is dict and isinstance(value, Mapping):
+        sample = next(iter(default.values()), "")
+        return {entry: _typed(f'{name}."{entry}"', item, sample, source) for entry, item in value.items()}
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not kind:
@@ -213,7 +245,20 @@ def _read(name: str, text: str, kind: type) -> Any:
         if text.lower() in {"false", "0", "no", "off"}:
             return False
         raise SettingsError(f"{name} is {text!r}; expected true or false.")
+    if kind is dict:
+        return _read_table(name, text)
     try:
         return kind(text)
     except ValueError as error:
         raise SettingsError(f"{name} is {text!r}; expected {kind.__name__}.") from error
+
+
+def _read_table(name: str, text: str) -> dict[str, Any]:
+    """A table as TOML writes it in one line: ``{ "quay.io/" = "registry.lab/quay/" }``."""
+    try:
+        found = tomllib.loads(f"table = {text}")
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f'{name} is {text!r}; expected a table, such as {{ "a/" = "b/" }}: {error}') from error
+    if list(found) != ["table"] or not isinstance(found["table"], dict):
+        raise SettingsError(f'{name} is {text!r}; expected a table, such as {{ "a/" = "b/" }}.')
+    return found["table"]

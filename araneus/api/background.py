@@ -12,7 +12,7 @@ from datetime import datetime
 
 import structlog
 
-from araneus.api import errand_steps, expiry
+from araneus.api import bills, errand_steps, expiry
 from araneus.api.places import drop_orphans
 from araneus.api.services import Services
 from araneus.model.errand import Errand, ErrandState
@@ -56,6 +56,7 @@ class Background:
             self._services.chores.clear()
             try:
                 worked = self.work()
+                worked = bills.settle(self._services) or worked
                 if time.monotonic() - expired > EXPIRY_INTERVAL:
                     expiry.forget(self._services)
                     expired = time.monotonic()

@@ -1,16 +1,32 @@
-"""Billing: one free group per user, so that scripts which start by choosing a group work; nothing costs anything.
+"""Billing: one free group per user, so that scripts which start by choosing a group work, and what its tasks and files
+cost by the prices of the settings. Nobody is charged: there are no invoices.
 
 Source: API reference, billing groups.
 """
 
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from araneus.api import wire
 from araneus.api.call import Answer, Call, Route
 from araneus.api.services import Services
+from araneus.model.charge import CURRENCY, GIGABYTE, MILLION, Charge, Cost, text_of
 from araneus.model.errors import Fault, Refusal
 from araneus.model.ids import is_uuid
+from araneus.model.project import Project
 from araneus.model.user import User
+from araneus.store import charges, projects, trees
+
+ANALYSIS_FIELDS = (
+    "project_name", "analysis_app_name", "analysis_name", "analysis_type", "analysis_id", "ran_by", "analysis_status",
+    "analysis_cost", "refunded_amount", "time_started", "time_finished", "project_locked",
+)  # fmt: skip
+STORAGE_FIELDS = ("project_name", "project_created_by", "location", "active", "archived", "project_locked")
+LATEST = 1000
+"""Tasks in the old breakdown, which knows no pages; its sums are of all."""
+_DAY = "%m-%d-%Y"
+_LAST_YEAR = 9000
 
 
 def show_group(call: Call, user: User) -> dict[str, Any]:
@@ -56,16 +72,132 @@ def get_group(call: Call, services: Services) -> Answer:
     return wire.one(call, show_group(call, call.caller))
 
 
-def list_costs(call: Call, services: Services) -> Answer:
-    """``GET /billing/groups/{id}/breakdown/...``: empty, as nothing was charged."""
-    check_group(call.caller, call.path["group"])
-    return wire.page(call, [], total=0, at=wire.window(call), default=("href",))
+def list_analysis_costs(call: Call, services: Services) -> Answer:
+    """``GET /billing/groups/{id}/breakdown/analysis``: a task each, the latest first."""
+    at, group = wire.window(call), _group(call)
+    first, behind = _day(call, "date_from"), _day(call, "date_to")
+    with services.database.read() as conn:
+        found = charges.page(
+            conn,
+            group,
+            first=first,
+            behind=behind and behind + timedelta(days=1),
+            offset=at.offset,
+            limit=at.limit,
+        )
+    items = [_show_analysis(charge) for charge in found.items]
+    return wire.page(call, items, total=found.total, at=at, default=ANALYSIS_FIELDS)
+
+
+def _show_analysis(charge: Charge) -> dict[str, Any]:
+    parts = {"storage": charge.storage / MILLION, "computation": charge.computation / MILLION, "data_transfer_in": 0.0}
+    return {
+        "project_name": charge.project_name,
+        "analysis_app_name": charge.app,
+        "analysis_name": charge.name,
+        "analysis_type": "TASK",
+        "analysis_id": charge.task,
+        "ran_by": charge.ran_by,
+        "analysis_status": charge.status.value,
+        "analysis_cost": {"currency": CURRENCY, "amount": text_of(charge.cost.total), "breakdown": parts},
+        "refunded_amount": 0.0,
+        "time_started": wire.timestamp(charge.started_on),
+        "time_finished": wire.timestamp(charge.ended_on),
+        "project_locked": charge.locked,
+    }
+
+
+def list_storage_costs(call: Call, services: Services) -> Answer:
+    """``GET /billing/groups/{id}/breakdown/storage``: what the files of each project take now, and cost a month."""
+    at, group = wire.window(call), _group(call)
+    _day(call, "date_from"), _day(call, "date_to")
+    with services.database.read() as conn:
+        found = projects.in_billing_group(conn, group)
+        shown = found[at.offset : at.offset + at.limit]
+        sizes = trees.sizes(conn, [project.id for project in shown])
+    month = services.settings.prices.storage_month
+    items = [_show_storage(project, sizes.get(project.id, 0), month) for project in shown]
+    return wire.page(call, items, total=len(found), at=at, default=STORAGE_FIELDS)
+
+
+def _show_storage(project: Project, size: int, month: float) -> dict[str, Any]:
+    def measured(size: int) -> dict[str, Any]:
+        amount = round(size / GIGABYTE * month * MILLION) / MILLION
+        return {"size": size / GIGABYTE, "unit": "GB", "cost": {"amount": amount, "currency": CURRENCY}}
+
+    return {
+        "project_name": project.name,
+        "project_created_by": project.created_by,
+        "location": project.settings.get("location", ""),
+        "active": measured(size),
+        "archived": measured(0),
+        "project_locked": bool(project.settings.get("locked")),
+    }
+
+
+def list_egress_costs(call: Call, services: Services) -> Answer:
+    """``GET /billing/groups/{id}/breakdown/egress``: empty, as downloads from one's own server cost nothing."""
+    _group(call)
+    _day(call, "date_from"), _day(call, "date_to")
+    return wire.page(call, [], total=0, at=wire.window(call), default=("project_name",))
+
+
+def _group(call: Call) -> str:
+    group = check_group(call.caller, call.path["group"])
+    if call.one("invoice_id"):
+        raise Refusal(Fault.BILLING_NOT_FOUND, "Requested invoice does not exist.")
+    return group
+
+
+def _day(call: Call, name: str) -> datetime | None:
+    """The start of a day of the query, in UTC."""
+    text = call.one(name)
+    if not text:
+        return None
+    try:
+        day = datetime.strptime(text, _DAY).replace(tzinfo=UTC)
+        if day.year > _LAST_YEAR:
+            raise ValueError("beyond the calendar")
+        return day
+    except ValueError as error:
+        raise Refusal(Fault.BAD_REQUEST, f"{name!r} must be a day as MM-DD-YYYY, not {text[:40]!r}.") from error
 
 
 def old_breakdown(call: Call, services: Services) -> Answer:
     """``GET /billing/groups/{id}/breakdown``: one object, as older clients read it."""
-    check_group(call.caller, call.path["group"])
-    return Answer(value={"total_spending": {"amount": "0.00", "currency": "USD"}, "project_breakdown": []})
+    group = _group(call)
+    with services.database.read() as conn:
+        spent, latest = charges.by_project(conn, group), charges.latest(conn, group, LATEST)
+    return Answer(
+        value={
+            "total_spending": _money(sum(spent.values(), Cost())),
+            "project_breakdown": [
+                {
+                    "href": call.href("projects", project),
+                    "analysis_spending": _money(cost),
+                    "task_breakdown": _show_tasks(call, (charge for charge in latest if charge.project == project)),
+                }
+                for project, cost in spent.items()
+            ],
+        }
+    )
+
+
+def _show_tasks(call: Call, listed: Iterable[Charge]) -> list[dict[str, Any]]:
+    return [
+        {
+            "href": call.href("tasks", charge.task),
+            "runner_username": charge.ran_by,
+            "time_started": wire.timestamp(charge.started_on),
+            "time_finished": wire.timestamp(charge.ended_on),
+            "task_cost": _money(charge.cost),
+        }
+        for charge in listed
+    ]
+
+
+def _money(cost: Cost) -> dict[str, Any]:
+    return {"amount": text_of(cost.total), "currency": CURRENCY}
 
 
 def list_invoices(call: Call, services: Services) -> Answer:
@@ -82,10 +214,16 @@ ROUTES = (
     Route("GET", "/billing", show_links, "Links of billing", importance=3),
     Route("GET", "/billing/groups", list_groups, "Billing groups", importance=1),
     Route("GET", "/billing/groups/{group}", get_group, "One billing group"),
-    Route("GET", "/billing/groups/{group}/breakdown", old_breakdown, "Costs, old form", importance=3),
-    Route("GET", "/billing/groups/{group}/breakdown/analysis", list_costs, "Analysis costs", importance=3),
-    Route("GET", "/billing/groups/{group}/breakdown/storage", list_costs, "Storage costs", importance=3),
-    Route("GET", "/billing/groups/{group}/breakdown/egress", list_costs, "Egress costs", importance=3),
+    Route("GET", "/billing/groups/{group}/breakdown", old_breakdown, "Costs, old form", importance=3, slow=True),
+    Route(
+        "GET", "/billing/groups/{group}/breakdown/analysis", list_analysis_costs, "Analysis costs",
+        importance=3, slow=True,
+    ),
+    Route(
+        "GET", "/billing/groups/{group}/breakdown/storage", list_storage_costs, "Storage costs",
+        importance=3, slow=True,
+    ),
+    Route("GET", "/billing/groups/{group}/breakdown/egress", list_egress_costs, "Egress costs", importance=3),
     Route("GET", "/billing/invoices", list_invoices, "Invoices", importance=3),
     Route("GET", "/billing/invoices/{invoice}", get_invoice, "One invoice", importance=3),
-)
+)  # fmt: skip

@@ -25,16 +25,32 @@ _GROUPS: Mapping[str, str] = {
     "volumes": "Volumes, imports and exports",
     "other": "Others",
 }
-_DIFFERENCES = (
-    "Nothing costs anything: each user has one billing group of type `free`, and breakdowns are empty.",
-    "Instance types, interruptible instances, elastic disk and memoization are kept but change nothing: jobs run here.",
-    "The rate limit is off unless `limits.requests` is set; the headers are there and announce 1000 requests.",
-    "CWL v1.0, v1.1 and v1.2 run. Apps in sbg:draft-2, Nextflow or WDL are kept, and say why they cannot run.",
-    "A member is added by the name or address of a user that exists; there are no invitations.",
-    "Users and tokens are made with `araneus user` and `araneus token`; there is no login page.",
-    "Links for download and upload work for `storage.link_lifetime` seconds (48 hours), and only on this server.",
-    "`more_info` of an error leads to `/v2/docs/api-status-codes` of this server.",
-)
+_DIFFERENCES = """\
+- Tasks have the prices of the settings (`prices.cpu_hour` and what stands beside it), but nobody is charged: each
+  user has one billing group of type `free`, there are no invoices, and downloads cost nothing. The storage breakdown
+  says what is stored now, and costs a month. The old breakdown names the latest 1,000 tasks; its sums are of all.
+- Instance types decide what a task costs, not where it runs. Interruptible instances, elastic disk and memoization
+  are kept but change nothing: jobs run here.
+- The rate limit is off unless `limits.requests` is set; the headers are there and announce 1000 requests.
+- CWL v1.0, v1.1 and v1.2 run. Apps in sbg:draft-2, Nextflow or WDL are kept, and say why they cannot run.
+- A member is added by the name or address of a user that exists; there are no invitations, and teams and divisions
+  cannot be members.
+- Users, tokens and divisions are made with `araneus user`, `araneus token` and `araneus division`, or by an
+  administrator with the calls of our own below; there is no login page.
+- `DELETE /users/{username}` is for administrators of the server and of the user's division. What a disabled user owns
+  stays.
+- Links for download and upload work for `storage.link_lifetime` seconds (48 hours), only on this server, and only as
+  long as the user who asked for them has an account and the permission.
+- An upload to which no part has come for `storage.upload_lifetime` seconds (7 days) is given up.
+- Asynchronous jobs of files: what is not allowed or not there fails as an item of the result, not as the call. The
+  result has an entry for each item that was asked for, then one for each file inside a folder that failed. Folders
+  are not counted as files. Moving to another project also needs the permission to copy. 10,000 items at most.
+- Lists by token (`/files/scroll`) go by name, take metadata filters too, and need no header for advance access.
+- `POST /action/files/get_ids` takes a list of paths and answers a list of ids, null where there is nothing.
+- `POST /files/search` reads the query syntax without `AS`, `ORDER BY`, `OFFSET`; it looks into folders only with
+  `RECURSIVE`, at 20,000 files in one call at most, and answers a `cont_token` until it has seen everything. What is
+  no property of a file is a key of its metadata. Locations are `owner/project[/folder]`.
+- `more_info` of an error leads to `/v2/docs/api-status-codes` of this server."""
 _HEAD = """# Compatibility
 
 Made from the code by `make docs`. The importance is 1 for what the main job needs (projects, files, apps, tasks), 2 for
@@ -49,7 +65,7 @@ def compatibility(routes: tuple[Route, ...], documented: tuple[Endpoint, ...]) -
     for importance in sorted({endpoint.importance for endpoint in documented}):
         those = [endpoint for endpoint in documented if endpoint.importance == importance]
         lines.append(f"| {importance} | {len(those)} | {sum(endpoint.key in served for endpoint in those)} |")
-    lines += ["", "## Known differences", "", *(f"- {difference}" for difference in _DIFFERENCES)]
+    lines += ["", "## Known differences", "", _DIFFERENCES]
     for group, title in _GROUPS.items():
         lines += ["", f"## {title}", "", "| | endpoint | what it does | importance |", "|---|---|---|---|"]
         lines += [_row(endpoint, served) for endpoint in documented if endpoint.group == group]

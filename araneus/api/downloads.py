@@ -10,6 +10,7 @@ from araneus.api.call import Answer, Call, Route, Stream
 from araneus.api.errors import error_body
 from araneus.api.ranges import Unsatisfiable, parse_range
 from araneus.api.services import Services
+from araneus.model.access import Permission
 from araneus.model.errors import Fault, Refusal
 from araneus.storage.base import Storage
 from araneus.store import files, logs
@@ -18,11 +19,12 @@ from araneus.store import files, logs
 def download(call: Call, services: Services) -> Answer:
     """``GET`` of a signed URL. A log that still grows is answered with the size that it has now."""
     file_id, name = call.path["file"], call.path["name"]
-    links.check_signature(links.signing_key(services), call, f"downloads/{file_id}/{name}", services.clock())
+    by = links.check_signature(links.signing_key(services), call, f"downloads/{file_id}/{name}", services.clock())
     with services.database.read() as conn:
         file = files.get(conn, file_id) or logs.get(conn, file_id)
-    if file is None or file.location is None:
-        raise Refusal(Fault.FILE_NOT_FOUND, "Requested file does not exist any more.")
+        if file is None or file.location is None:
+            raise Refusal(Fault.FILE_NOT_FOUND, "Requested file does not exist any more.")
+        links.check_still_allowed(conn, by, file.project, Permission.READ if file.hidden else Permission.COPY)
     try:
         size = services.storage.size(file.location)
     except FileNotFoundError as error:

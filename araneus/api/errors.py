@@ -25,6 +25,7 @@ STATUS: dict[Fault, tuple[int, int]] = {
     Fault.USER_NOT_FOUND: (404, 2002),
     Fault.USER_EXISTS: (409, 2003),
     Fault.DIVISION_REQUIRED: (400, 2105),
+    Fault.DIVISION_NOT_FOUND: (404, 90003),
     Fault.PROJECT_FORBIDDEN: (403, 3001),
     Fault.PROJECT_NOT_FOUND: (404, 3002),
     Fault.PROJECT_EXISTS: (409, 3003),

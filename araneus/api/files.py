@@ -19,7 +19,7 @@ from araneus.store import files, projects
 from araneus.store.database import Connection
 from araneus.store.locks import Turn, take_turn
 
-_METADATA = "metadata."
+METADATA = "metadata."
 
 
 class FileBody(msgspec.Struct, kw_only=True):
@@ -63,7 +63,7 @@ def list_folder(conn: Connection, call: Call, folder: File) -> Answer:
         conn,
         parent=folder.id,
         names=call.many("name") or None,
-        metadata={key[len(_METADATA) :]: values for key, values in call.query.items() if key.startswith(_METADATA)},
+        metadata={key[len(METADATA) :]: values for key, values in call.query.items() if key.startswith(METADATA)},
         tags=tuple(call.many("tag")),
         origin_task=call.one("origin.task") or None,
         offset=at.offset,
@@ -211,7 +211,7 @@ def download_info(call: Call, services: Services) -> Answer:
             require(held, Permission.COPY, Fault.FILE_FORBIDDEN, "download its files")
         key = links.signing_key(services)
     expires = services.clock() + services.settings.link_lifetime
-    return Answer(value={"url": links.download_url(key, call.base, file, expires)})
+    return Answer(value={"url": links.download_url(key, call, file, expires)})
 
 
 ROUTES = (

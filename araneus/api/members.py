@@ -89,7 +89,7 @@ def add_member(call: Call, services: Services) -> Answer:
 
 def _invited(conn: Connection, body: MemberBody) -> User:
     if (body.type or "USER").upper() != "USER":
-        raise Refusal(Fault.BAD_REQUEST, "Members are users here: this server has neither teams nor divisions.")
+        raise Refusal(Fault.BAD_REQUEST, "Members are users here: add the users of a team or division one by one.")
     if body.username:
         user = users.get(conn, body.username)
     elif body.email:

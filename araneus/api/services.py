@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from araneus.api.app_documents import NormalForms
+from araneus.model.charge import Prices
 from araneus.storage.base import Storage
 from araneus.store.database import Database
 
@@ -28,6 +29,7 @@ class ApiSettings:
     rate_window: int = 300
     link_lifetime: timedelta = timedelta(days=2)
     upload_lifetime: timedelta = timedelta(days=7)
+    prices: Prices = field(default_factory=Prices)
     max_body: int = 64 * 1024**2
     threads: int = 16
 

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from araneus.api.task_inputs import BESIDE, file_ids
 from araneus.api.wire import timestamp
+from araneus.model.charge import CURRENCY, MILLION, Cost, text_of
 from araneus.model.file import File
 from araneus.model.task import TERMINAL, Progress, Status, Task
 from araneus.model.values import FileValue, Value, map_file_values
@@ -43,11 +44,12 @@ def shown_file_ids(task: Task, *, inputs: bool, outputs: bool) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Background:
-    """What a task is shown with besides its row: readable file rows, the time, and for the parents of batches how many
-    children stand where."""
+    """What a task is shown with besides its row: readable file rows, the time, what ended tasks cost, and for the
+    parents of batches how many children stand where."""
 
     files: FileRows
     now: datetime
+    costs: Mapping[str, Cost] = field(default_factory=dict)
     children: Mapping[str, Mapping[Status, int]] = field(default_factory=dict)
 
 
@@ -92,7 +94,7 @@ _FIELDS: Final[dict[str, _Show]] = {
     "execution_status": lambda task, background: (
         execution_status(task, background.now) | child_counts(background.children.get(task.id))
     ),
-    "price": lambda task, _: price() if task.status in TERMINAL else None,
+    "price": lambda task, background: price(background.costs.get(task.id, Cost())) if task.status in TERMINAL else None,
     "errors": lambda task, _: task.errors,
     "warnings": lambda task, _: task.warnings,
     "inputs": lambda task, background: show_values(task.inputs, background.files),
@@ -100,10 +102,10 @@ _FIELDS: Final[dict[str, _Show]] = {
 }
 
 
-def price() -> dict[str, Any]:
-    """What a run costs here: nothing. The parts are texts, as clients expect."""
-    parts = {"storage": "0.00", "computation": "0.00", "data_transfer": "0.00"}
-    return {"amount": 0.0, "currency": "USD", "breakdown": parts}
+def price(cost: Cost) -> dict[str, Any]:
+    """What a task cost. The parts are texts, as clients expect."""
+    parts = {"storage": text_of(cost.storage), "computation": text_of(cost.computation), "data_transfer": "0.00"}
+    return {"amount": cost.total / MILLION, "currency": CURRENCY, "breakdown": parts}
 
 
 def execution_status(task: Task, now: datetime) -> dict[str, Any]:

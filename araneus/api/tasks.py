@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from araneus.api import wire
+from araneus.api.bills import costs
 from araneus.api.call import NO_CONTENT, Answer, Call
 from araneus.api.errors import fault_body
 from araneus.api.execution_details import show_execution
@@ -57,7 +58,8 @@ def show_tasks(call: Call, services: Services, conn: Connection, found: Sequence
     rows = readable_files(conn, ids, call.caller.username, home) if inputs or outputs else {}
     parents = [task.id for task in found if task.batch and task.status is not Status.DRAFT]
     counts = {parent: tasks.status_counts(conn, parent) for parent in parents if wanted.wants("execution_status")}
-    background = Background(files=rows, now=services.clock(), children=counts)
+    paid = costs(conn, found, services.settings.prices) if wanted.wants("price") else {}
+    background = Background(files=rows, now=services.clock(), children=counts, costs=paid)
     return [show_task(task, call.href("tasks", task.id), background, wanted.wants) for task in found]
 
 

@@ -20,6 +20,7 @@ from araneus.api.upload_bodies import (
     check_upload_name,
     complete_parts,
 )
+from araneus.model.access import Permission
 from araneus.model.errors import Fault, Refusal
 from araneus.model.file import File
 from araneus.model.ids import new_file_id, new_upload_id
@@ -129,7 +130,7 @@ def get_part(call: Call, services: Services) -> Answer:
     return Answer(
         value={
             "method": "PUT",
-            "url": links.part_url(links.signing_key(services), call.base, upload.id, number, expires),
+            "url": links.part_url(links.signing_key(services), call, upload.id, number, expires),
             "expires": wire.timestamp(expires),
             "headers": {},
             "success_codes": [200],
@@ -263,11 +264,13 @@ class _PartReceiver:
 def put_part(call: Call, services: Services) -> _PartReceiver:
     """``PUT`` of a signed URL: the bytes of a part; the answer's ETag is their MD5."""
     upload_id, number = call.path["upload"], call.path["number"]
-    links.check_signature(links.signing_key(services), call, f"upload/parts/{upload_id}/{number}", services.clock())
+    path = f"upload/parts/{upload_id}/{number}"
+    by = links.check_signature(links.signing_key(services), call, path, services.clock())
     with services.database.read() as conn:
         upload = uploads.get(conn, upload_id)
-    if upload is None:
-        raise Refusal(Fault.UPLOAD_NOT_FOUND, "Requested upload does not exist; it may be complete or aborted.")
+        if upload is None:
+            raise Refusal(Fault.UPLOAD_NOT_FOUND, "Requested upload does not exist; it may be complete or aborted.")
+        links.check_still_allowed(conn, by, upload.project, Permission.WRITE)
     directory = directory_of(services, upload.id)
     # Not the part size: a part of one byte more, and an empty last one, is what the Python client makes of some sizes.
     limit = MAX_PART if upload.size is None else min(upload.size, MAX_PART)

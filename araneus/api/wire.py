@@ -92,11 +92,33 @@ def page(call: Call, items: Sequence[Mapping[str, Any]], *, total: int, at: Wind
     return Answer(value=body, headers=tuple(headers))
 
 
+def stretch(
+    call: Call,
+    items: Sequence[Mapping[str, Any]],
+    *,
+    total: int,
+    limit: int,
+    token: str | None,
+    default: tuple[str, ...],
+) -> Answer:
+    """A part of a list that is read from one token to the next; no ``token`` when this was the last part."""
+    selected = chosen(call, default)
+    links, headers = [], [("x-total-matching-query", str(total))]
+    if token is not None:
+        links.append({"href": _again(call, token=token, limit=str(limit)), "rel": "next", "method": "GET"})
+        headers.append(("link", f'<{links[0]["href"]}>; rel="next"'))
+    here = _again(call, token=call.one("token") or "", limit=str(limit))
+    body = {"href": here, "items": [selected.apply(item) for item in items], "links": links}
+    return Answer(value=body, headers=tuple(headers))
+
+
 def _replay(call: Call, offset: int, limit: int) -> str:
+    return _again(call, offset=str(offset), limit=str(limit))
+
+
+def _again(call: Call, **places: str) -> str:
     """The URL of the same list at another place: every parameter of the call again, repeated ones repeated."""
-    pairs = [
-        (name, value) for name, values in call.query.items() if name not in {"offset", "limit"} for value in values
-    ]
-    pairs += [("offset", str(offset)), ("limit", str(limit))]
+    pairs = [(name, value) for name, values in call.query.items() if name not in places for value in values]
+    pairs += places.items()
     query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
     return f"{call.base}{call.url_path}?{query}"

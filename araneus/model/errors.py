@@ -31,6 +31,7 @@ class Fault(StrEnum):
     USER_NOT_FOUND = auto()
     USER_EXISTS = auto()
     DIVISION_REQUIRED = auto()
+    DIVISION_NOT_FOUND = auto()
 
     PROJECT_FORBIDDEN = auto()
     PROJECT_NOT_FOUND = auto()

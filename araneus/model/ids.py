@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from araneus.model.errors import Fault, Refusal
 
 _FILE_ID = re.compile(r"[0-9a-f]{24}")
+_TOKEN_DIGEST = re.compile(r"[0-9a-f]{64}")
 _SHORT_NAME = re.compile(r"[A-Za-z0-9_\-.]{1,100}")
 _ALPHANUMERIC = string.ascii_letters + string.digits
 
@@ -39,6 +40,11 @@ def new_upload_id() -> str:
 def new_token() -> str:
     """An authentication token: 32 lower-case hexadecimal characters."""
     return secrets.token_hex(16)
+
+
+def is_token_digest(text: str) -> bool:
+    """Whether the text has the form of the hash of a token."""
+    return _TOKEN_DIGEST.fullmatch(text) is not None
 
 
 def is_file_id(text: str) -> bool:

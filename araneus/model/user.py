@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,6 +35,25 @@ class Token:
     label: str
     created_on: datetime
     expires_on: datetime | None = None
+
+
+def new_user(username: str, *, email: str = "", admin: bool = False, billing_group: str, now: datetime) -> User:
+    """A fresh account; `Refusal` when the name cannot be one. Without an address it gets one that leads nowhere."""
+    checked = check_username(username)
+    return User(
+        username=checked,
+        email=email or f"{checked}@localhost",
+        admin=admin,
+        billing_group=billing_group,
+        created_on=now,
+    )
+
+
+def check_not_last_admin(user: User, others: Iterable[User]) -> None:
+    """Raise `Refusal` when nobody else could administer the server once this user is disabled."""
+    left = [other for other in others if other.admin and not other.disabled and other.username != user.username]
+    if user.admin and not left:
+        raise Refusal(Fault.BAD_REQUEST, "The last administrator of the server cannot be disabled: name another first.")
 
 
 def token_digest(token: str) -> str:

@@ -146,6 +146,12 @@ def ids_for(conn: Connection, username: str) -> list[str]:
     return list(conn.execute(query.order_by(tables.members.c.project)).scalars())
 
 
+def in_billing_group(conn: Connection, group: str) -> list[Project]:
+    """The projects that a billing group pays for, by id."""
+    query = select(*_projects.columns).where(_table.c.billing_group == group).order_by(_table.c.id)
+    return _projects.read_all(conn.execute(query))
+
+
 def _values(project: Project) -> dict[str, Any]:
     return _projects.values(project) | {"name_folded": project.name.casefold()}
 

@@ -82,6 +82,7 @@ projects = Table(
     # Counting 100,000 index entries for every list page costs more than the page; inserts and deletes keep the total.
     Column("tasks_total", BigInteger, nullable=False, server_default="0"),
     Index("projects_owner", "owner"),
+    Index("projects_billing_group", "billing_group"),
 )
 
 project_tags = Table(

@@ -1,6 +1,7 @@
 """Walking the content of folders piece by piece, and taking a file to another project under its id."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
@@ -15,38 +16,40 @@ _files = Shape(File, _table)
 _LISTED = ""
 
 
-def after(
-    conn: Connection,
-    parent: str,
-    name: str | None,
-    *,
-    limit: int,
-    names: Sequence[str] | None = None,
-    tags: Sequence[str] = (),
-    origin_task: str | None = None,
-) -> list[File]:
-    """What stands in a folder behind a name (None: from the start), by name, filtered as `files.page` does it."""
-    return _files.read_all(
-        conn.execute(
-            select(*_files.columns)
-            .where(*_wanted(parent, names, tags, origin_task), *([] if name is None else [_table.c.name > name]))
-            .order_by(_table.c.name)
-            .limit(limit)
-        )
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What of a folder's content is meant: as in `files.page`."""
+
+    names: Sequence[str] | None = None
+    metadata: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    tags: Sequence[str] = ()
+    origin_task: str | None = None
+
+    def conditions(self, parent: str) -> list[ColumnElement[bool]]:
+        """The same for the database."""
+        here = (_table.c.parent == parent) & (_table.c.shelf == _LISTED)
+        wanted: list[ColumnElement[bool]] = [here, *labels.matching(parent, self.metadata, self.tags)]
+        if self.names is not None:
+            wanted.append(_table.c.name.in_(self.names))
+        if self.origin_task is not None:
+            wanted.append(_table.c.origin_task == self.origin_task)
+        return wanted
 
 
-def count(
-    conn: Connection,
-    parent: str,
-    *,
-    names: Sequence[str] | None = None,
-    tags: Sequence[str] = (),
-    origin_task: str | None = None,
-) -> int:
-    """How much of the content of a folder passes the filters."""
-    wanted = _wanted(parent, names, tags, origin_task)
-    return conn.execute(select(func.count()).select_from(_table).where(*wanted)).scalar_one()
+ALL = Filter()
+
+
+def after(conn: Connection, parent: str, name: str | None, *, limit: int, which: Filter = ALL) -> list[File]:
+    """What stands in a folder behind a name (None: from the start), by name: a place that stays the same whatever else
+    comes and goes."""
+    behind = [] if name is None else [_table.c.name > name]
+    query = select(*_files.columns).where(*which.conditions(parent), *behind).order_by(_table.c.name).limit(limit)
+    return _files.read_all(conn.execute(query))
+
+
+def count(conn: Connection, parent: str, which: Filter = ALL) -> int:
+    """How much of the content of a folder that is."""
+    return conn.execute(select(func.count()).select_from(_table).where(*which.conditions(parent))).scalar_one()
 
 
 def transfer(conn: Connection, before: File, after: File) -> None:
@@ -75,15 +78,3 @@ def sizes(conn: Connection, projects: Sequence[str]) -> Mapping[str, int]:
         .group_by(_table.c.project)
     )
     return {project: int(size) for project, size in conn.execute(query)}
-
-
-def _wanted(
-    parent: str, names: Sequence[str] | None, tags: Sequence[str], origin_task: str | None
-) -> list[ColumnElement[bool]]:
-    here = (_table.c.parent == parent) & (_table.c.shelf == _LISTED)
-    wanted: list[ColumnElement[bool]] = [here, *labels.matching(parent, {}, tags)]
-    if names is not None:
-        wanted.append(_table.c.name.in_(names))
-    if origin_task is not None:
-        wanted.append(_table.c.origin_task == origin_task)
-    return wanted

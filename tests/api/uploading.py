@@ -44,5 +44,5 @@ def download_url(client: httpx.Client, file_id: str) -> str:
 
 
 def blob_files(server: Server) -> list[str]:
-    """Every stored blob."""
-    return sorted(path.name for path in (server.directory / "blobs").rglob("*") if path.is_file())
+    """Every stored blob: files named by a hash."""
+    return sorted(path.name for path in (server.directory / "blobs").rglob("?" * 64) if path.is_file())

@@ -8,10 +8,25 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, text
 
+from araneus.model.division import Role
 from araneus.model.errand import EntryState
 from araneus.model.ids import AppId, ProjectId
 from araneus.model.task import Status
-from araneus.store import apps, errands, files, jobs, members, projects, tasks, tokens, trees, uploads, users
+from araneus.store import (
+    apps,
+    charges,
+    divisions,
+    errands,
+    files,
+    jobs,
+    members,
+    projects,
+    tasks,
+    tokens,
+    trees,
+    uploads,
+    users,
+)
 from araneus.store.database import Database
 from araneus.testing import rows
 
@@ -74,6 +89,17 @@ QUESTIONS: dict[str, Callable[[Connection], object]] = {
     "uploads": lambda conn: uploads.page(conn, username=U, **_WINDOW),
     "uploads of a project": lambda conn: uploads.in_project(conn, P),
     "parts": lambda conn: uploads.parts(conn, "u"),
+    "projects of a group": lambda conn: projects.in_billing_group(conn, "g"),
+    "sizes": lambda conn: trees.sizes(conn, [P]),
+    "bills": lambda conn: charges.page(conn, "g", first=rows.START, behind=rows.START, **_WINDOW),
+    "costs": lambda conn: charges.costs(conn, ["t", "u"]),
+    "costs by project": lambda conn: charges.by_project(conn, "g"),
+    "uses": lambda conn: charges.uses(conn, "t"),
+    "tasks without a bill": lambda conn: charges.unsettled(conn, 50),
+    "division of a user": lambda conn: divisions.of_user(conn, U),
+    "users of a division": lambda conn: divisions.members(conn, "d", role=Role.ADMIN, **_WINDOW),
+    "teams": lambda conn: divisions.teams(conn, "d", of=U, **_WINDOW),
+    "members of a team": lambda conn: divisions.team_members(conn, "t", **_WINDOW),
     "errand": lambda conn: errands.get(conn, "1"),
     "errands": lambda conn: errands.page(conn, username=U, **_WINDOW),
     "open errands": errands.any_open,
@@ -81,7 +107,9 @@ QUESTIONS: dict[str, Callable[[Connection], object]] = {
     "last entry": lambda conn: errands.last_number(conn, "1"),
     "result of an errand": lambda conn: errands.result(conn, "1"),
     "scroll": lambda conn: trees.after(conn, F, "name", limit=5),
-    "scroll, filtered": lambda conn: trees.after(conn, F, "name", names=["a"], tags=["t"], origin_task="t", limit=5),
+    "scroll, filtered": lambda conn: trees.after(
+        conn, F, "name", which=trees.Filter(names=["a"], tags=["t"], origin_task="t"), limit=5
+    ),
 }
 
 

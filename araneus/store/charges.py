@@ -1,0 +1,119 @@
+"""What ended tasks cost: one row each, written once."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, exists, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from araneus.model.charge import Charge, Cost, Use
+from araneus.model.task import TERMINAL
+from araneus.store import tables
+from araneus.store.chunks import chunks
+from araneus.store.page import Page
+from araneus.store.shape import Shape
+
+_table = tables.charges
+_charges = Shape(Charge, _table)
+_INSERT = {
+    "sqlite": sqlite.insert(_table).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(_table).on_conflict_do_nothing(),
+}
+_OVERLAP = {"sqlite": 0, "postgresql": 1000}
+"""Numbers of events that are looked at again: on PostgreSQL one may become visible after a later one."""
+
+
+def insert(conn: Connection, charges: Sequence[Charge]) -> None:
+    """Write bills; a task that has one keeps it."""
+    if charges:
+        conn.execute(_INSERT[conn.dialect.name], [_charges.values(charge) for charge in charges])
+
+
+def unsettled(conn: Connection, limit: int) -> list[tuple[str, int]]:
+    """Tasks that have ended and have no bill, with the numbers of the events that ended them, earliest first."""
+    events = tables.events
+    last = conn.execute(select(func.max(_table.c.event))).scalar() or 0
+    query = (
+        select(events.c.task, events.c.id)
+        .where(
+            events.c.id > last - _OVERLAP[conn.dialect.name],
+            events.c.after.in_(sorted(TERMINAL)),
+            ~exists().where(_table.c.task == events.c.task),
+        )
+        .order_by(events.c.id)
+        .limit(limit)
+    )
+    return [(task, event) for task, event in conn.execute(query)]
+
+
+def costs(conn: Connection, task_ids: Collection[str]) -> dict[str, Cost]:
+    """What the tasks cost that have a bill; the parent of a batch costs what its children do."""
+    found: dict[str, Cost] = {}
+    for some in chunks(task_ids):
+        rows = conn.execute(
+            select(_table.c.task, _table.c.computation, _table.c.storage).where(_table.c.task.in_(some))
+        )
+        found.update({task: Cost(computation=computation, storage=storage) for task, computation, storage in rows})
+        children = conn.execute(
+            select(_table.c.parent, func.sum(_table.c.computation), func.sum(_table.c.storage))
+            .where(_table.c.parent.in_(some))
+            .group_by(_table.c.parent)
+        )
+        for parent, computation, storage in children:
+            if parent in found:
+                found[parent] = Cost(computation=int(computation), storage=int(storage))
+    return found
+
+
+def uses(conn: Connection, task_id: str) -> dict[str, list[Use]]:
+    """What the attempts of a task and of its children used, by task. An attempt that has not ended used nothing."""
+    attempts, tasks = tables.attempts, tables.tasks
+    found: dict[str, list[Use]] = {}
+    columns = (attempts.c.task, attempts.c.resources, attempts.c.created_on, attempts.c.ended_on)
+    own = select(*columns).where(attempts.c.task == task_id)
+    children = select(*columns).join(tasks, tasks.c.id == attempts.c.task).where(tasks.c.parent == task_id)
+    for query in (own, children):
+        for task, resources, start, end in conn.execute(query):
+            if end is not None:
+                found.setdefault(task, []).append(Use(resources=resources, start=start, end=end))
+    return found
+
+
+def page(
+    conn: Connection, group: str, *, first: datetime | None, behind: datetime | None, offset: int, limit: int
+) -> Page[Charge]:
+    """The bills of a group for tasks that ended from one moment to before another, the latest first; without the
+    parents of batches."""
+    wanted = _within(group, first, behind)
+    order = (_table.c.ended_on.desc(), _table.c.task.desc())
+    query = select(*_charges.columns).where(*wanted).order_by(*order).offset(offset).limit(limit)
+    total = conn.execute(select(func.count()).select_from(_table).where(*wanted)).scalar_one()
+    return Page(_charges.read_all(conn.execute(query)), total)
+
+
+def by_project(conn: Connection, group: str) -> dict[str, Cost]:
+    """What the tasks of each project cost a group, by project id."""
+    query = (
+        select(_table.c.project, func.sum(_table.c.computation), func.sum(_table.c.storage))
+        .where(*_within(group, None, None))
+        .group_by(_table.c.project)
+        .order_by(_table.c.project)
+    )
+    return {
+        project: Cost(computation=int(computation), storage=int(storage))
+        for project, computation, storage in conn.execute(query)
+    }
+
+
+def latest(conn: Connection, group: str, limit: int) -> list[Charge]:
+    """The latest bills of a group."""
+    return page(conn, group, first=None, behind=None, offset=0, limit=limit).items
+
+
+def _within(group: str, first: datetime | None, behind: datetime | None) -> list[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = [_table.c.billing_group == group, ~_table.c.batch]
+    if first is not None:
+        wanted.append(_table.c.ended_on >= first)
+    if behind is not None:
+        wanted.append(_table.c.ended_on < behind)
+    return wanted
