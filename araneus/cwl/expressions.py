@@ -62,6 +62,7 @@ class _ProcessEvaluator:
         self._javascript = javascript
         self._library = library
         self._modern = modern
+        self._session = javascript.new_session() if javascript is not None else 0
 
     def evaluate(
         self,
@@ -99,7 +100,7 @@ class _ProcessEvaluator:
             raise _failed(expression, failure)
         code = expression.source if expression.body else f"return ({expression.source}\n);"
         try:
-            value = self._javascript.run(code, self._library, variables)
+            value = self._javascript.run(code, self._library, variables, self._session)
         except ExpressionError as error:
             raise _failed(expression, error.problems[0].what) from None
         return with_known_files(value, variables, expression)

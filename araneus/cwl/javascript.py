@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from araneus.cwl.errors import ExpressionError, Problem
+from araneus.cwl.javascript_plain import is_plain
 from araneus.cwl.javascript_process import Worker, WorkerFailedError
 from araneus.cwl.nesting import MAX_DEPTH, too_deep
 from araneus.model.values import Value
@@ -33,6 +34,7 @@ PATIENCE: Final = 0.05
 
 _DENSEST: Final = 40
 """Bytes that one byte of JSON can become at most: ``{"":0},`` again and again."""
+_MAX_SESSION: Final = 2**31
 _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
@@ -54,13 +56,21 @@ class JavaScript:
         self._queue: deque[object] = deque()
         self._change = threading.Condition()
         self._closed = False
+        self._sessions = 0
 
-    def run(self, code: str, library: tuple[str, ...], variables: Mapping[str, Value]) -> Value:
+    def new_session(self) -> int:
+        """A number for the scripts of one process of one task, which may share a context (see `run`)."""
+        with self._change:
+            self._sessions = self._sessions % _MAX_SESSION + 1
+            return self._sessions
+
+    def run(self, code: str, library: tuple[str, ...], variables: Mapping[str, Value], session: int = 0) -> Value:
         """What the function body ``code`` returns, after the texts of ``library``, with ``variables`` as globals.
 
-        Raises `ExpressionError` for whatever goes wrong; its message does not quote the code.
+        Nothing that a script does is seen by the next; plain ones of one `new_session` are evaluated faster. Raises
+        `ExpressionError` for whatever goes wrong; its message does not quote the code.
         """
-        request = _request(code, library, variables)
+        request = _request(code, library, variables, session if not library and is_plain(code) else 0)
         worker = self._take()
         kept: Worker | None = None
         try:
@@ -130,7 +140,7 @@ class JavaScript:
             worker.kill()
 
 
-def _request(code: str, library: tuple[str, ...], variables: Mapping[str, Value]) -> bytes:
+def _request(code: str, library: tuple[str, ...], variables: Mapping[str, Value], session: int) -> bytes:
     try:
         texts = _texts(library)
         body = json.dumps({"code": code, "variables": variables}, allow_nan=False).encode("ascii")
@@ -138,7 +148,7 @@ def _request(code: str, library: tuple[str, ...], variables: Mapping[str, Value]
         raise _error(f"the values given to the expression are not JSON: {error}") from None
     if len(texts) + len(body) > MAX_REQUEST:
         raise _error(f"the values given to the expression are larger than {MAX_REQUEST >> 20} MiB of JSON")
-    return b"".join([*(size.to_bytes(4, "big") for size in (len(texts), len(body))), texts, body])
+    return b"".join([*(number.to_bytes(4, "big") for number in (session, len(texts), len(body))), texts, body])
 
 
 @lru_cache(maxsize=64)

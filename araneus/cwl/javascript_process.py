@@ -60,6 +60,11 @@ class Worker:
         self._writable.register(self._input, select.POLLOUT)
         self._new = True
 
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
     def alive(self) -> bool:
         """Whether the process still runs."""
         return self._process.poll() is None
@@ -99,11 +104,10 @@ class Worker:
     def _processor_time(self) -> float:
         """Seconds of processor time so far; infinite where that cannot be seen, so that nothing is waited for."""
         try:
-            line = Path(f"/proc/{self._process.pid}/stat").read_bytes()
+            # The number of another process's clock, as clock_getcpuclockid(3) makes it on Linux.
+            return time.clock_gettime((~self._process.pid << 3) | 2)
         except OSError:
             return float("inf")
-        user, system = line.rpartition(b")")[2].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def _await_start(self) -> None:
         word = bytearray()

@@ -1,13 +1,19 @@
 """The process that JavaScript runs in: requests come on standard input, answers go to standard output.
 
 It is started by `cwl.javascript` as a script of its own (isolated Python, empty environment), so it must import nothing
-of Araneus. Every evaluation gets a context of its own, with its own heap and its own globals: nothing that one script
+of Araneus. An evaluation gets a context of its own, with its own heap and its own globals: nothing that one script
 leaves behind can be seen by the next. A context with the libraries of the last request is made ready after the answer
 was sent, while nobody waits.
 
-A request is two lengths of four bytes (big endian) and that many bytes of JSON in ASCII each: a list of library texts,
-and ``{"code", "variables"}`` where code is the body of a function. An answer is one length and its bytes: JSON with
-``value`` (left out for undefined) or ``error``. The first byte of all is ``+``: the worker is ready.
+Making a context takes ten times as long as running a small script in it. So a request may name a session: its sender
+says that the script comes from the same task as all others of that session, has no library, and does none of the things
+that `cwl.javascript_plain` looks for. After some of those a context is made in which nothing can be changed
+(`javascript_harness.KEPT`), for this session alone. A script that leaves something behind all the same is its last.
+
+A request is three numbers of four bytes (big endian), the session or 0 and two lengths, and that many bytes of JSON in
+ASCII each: a list of library texts, and ``{"code", "variables"}`` where code is the body of a function. An answer is
+one length and its bytes: JSON with ``value`` (left out for undefined) or ``error``. The first byte of all is ``+``:
+the worker is ready.
 """
 
 import importlib
@@ -16,14 +22,18 @@ import json
 import os
 import resource
 import select
+import struct
 import sys
 import time
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 MEBIBYTE = 2**20
 PIECE = 2**16
-HEADER = 8
+NUMBERS = struct.Struct(">III")
+INTERRUPTED = "InternalError: interrupted"
+HEADER = 12
 STACK = 2 * MEBIBYTE
 HEAP = 0.75
 """The share of the memory that scripts may fill; the rest is for the interpreter and for texts on their way."""
@@ -33,59 +43,38 @@ WARM_LIMIT = 0.02
 MAX_SPARES = 8
 """How many contexts are kept ready: as many as there were requests in a row with the same libraries, up to this."""
 
-NULL = "null was thrown, which is also what happens when no memory is left for an error"
+KEEP_AFTER = 12
+"""How many evaluations of a session get contexts of their own before one is kept: what making that one costs."""
+MAX_SESSIONS = 4
+MAX_SERVED = 2000
+"""How many evaluations one context serves; what is left behind where nobody can see it takes room, too."""
 
-EXPLAIN = """
-const {name, message} = thrown instanceof Fault ? thrown : {};
-if (message !== undefined) { return text(name) + ": " + text(message); }
-if (typeof thrown === "string") { return thrown; }
-if (thrown === null) { return nothing; }
-return "thrown " + (typeof thrown === "object" && thrown !== null ? "object " + text(write(thrown)) : text(thrown));
-"""
-"""The body of the function that describes what was thrown. It is compiled only when something was."""
 
-HARNESS = (
-    """
-(function () {
-  const {parse, stringify} = JSON, Body = Function, finite = Number.isFinite, root = globalThis, text = String;
-  const {defineProperty, keys} = Object, promised = Object.prototype.isPrototypeOf.bind(Promise.prototype);
-  const Fault = Error, plain = {writable: true, enumerable: true, configurable: true};
-  const define = (name, value) => {
-    // A library's own ``var self`` cannot be defined anew, but it can be set.
-    try { defineProperty(root, name, {__proto__: null, ...plain, value}); } catch (fixed) { root[name] = value; }
-  };
-  const strict = (key, value) => {
-    if (typeof value === "number" && !finite(value)) { throw new Fault(`the result holds ${value}, which is no JSON`); }
-    return value;
-  };
-  return (request) => {
-    try {
-      const {code, variables} = parse(request);
-      const names = keys(variables);
-      for (let n = 0; n < names.length; n++) { define(names[n], variables[names[n]]); }
-      const value = new Body(code)();
-      if (promised(value)) { throw new Fault("the result is a Promise; an expression must return its value at once"); }
-      return stringify({__proto__: null, value}, strict);
-    } catch (thrown) {
-      let error = "something that cannot be described was thrown";
-      try { error = text(new Body("thrown", "Fault", "text", "write", "nothing", """
-    + json.dumps(EXPLAIN)
-    + """)(thrown, Fault, text, stringify, """
-    + json.dumps(NULL)
-    + """)); } catch (ignored) {}
-      return stringify({__proto__: null, error});
-    }
-  };
-})()
-"""
-)
+class Session:
+    """Scripts of one task, and the context that is kept for them."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.run: Any = None
+        self.spoilt = False
+
+    @property
+    def wants_context(self) -> bool:
+        """Whether it is worth while to keep one now."""
+        return self.run is None and not self.spoilt and self.asked >= KEEP_AFTER
+
+    def drop(self, *, spoilt: bool) -> None:
+        """Forget the context; for good when it was spoilt by a script."""
+        self.run, self.asked, self.spoilt = None, 0, spoilt
 
 
 class Machine:
-    """Evaluates requests one after another, each in a fresh context."""
+    """Evaluates requests one after another; ``harness`` is the module `javascript_harness`."""
 
-    def __init__(self, context: Any, *, time_limit: float, memory: int, answer_limit: int) -> None:
+    def __init__(self, context: Any, harness: Any, *, time_limit: float, memory: int, answer_limit: int) -> None:
         self._context = context
+        self._harness = harness
+        self._sessions: OrderedDict[int, Session] = OrderedDict()
         self._time_limit = time_limit
         self._memory = int(memory * HEAP)
         self._answer_limit = answer_limit
@@ -93,19 +82,45 @@ class Machine:
         self._used: list[Any] = []
         self._library = b"[]"
         self._row = 1
+        self._renew_at = 0.0
 
-    def answer(self, library: bytes, request: str) -> bytes:
+    def answer(self, session: int, library: bytes, request: str) -> bytes:
         """The answer to one request. Never raises for what the script does."""
         self._allow_processor_time()
-        try:
-            run = self._ready(library)
-            text = run(request)
-            answer = text.encode() if isinstance(text, str) else _refusal("no result")
-        except Exception as error:  # whatever the engine raises is the script's fault and its answer
-            answer = _refusal(_engine_message(error))
+        text = self._in_session(session, request) if session else None
+        if text is None:
+            text = self._alone(library, request)
+        answer = text.encode()
         if len(answer) > self._answer_limit:
-            answer = _refusal(f"the result is larger than {self._answer_limit // MEBIBYTE} MiB of JSON")
+            answer = _refusal(f"the result is larger than {self._answer_limit // MEBIBYTE} MiB of JSON").encode()
         return answer
+
+    def _alone(self, library: bytes, request: str) -> str:
+        try:
+            text = self._ready(library)(request)
+        except Exception as error:  # whatever the engine raises is the script's fault and its answer
+            return _refusal(_engine_message(error))
+        return text if isinstance(text, str) else _refusal("no result")
+
+    def _in_session(self, number: int, request: str) -> str | None:
+        """The answer in the context that is kept for a session; None when there is none, or not a good one."""
+        session = self._sessions.setdefault(number, Session())
+        self._sessions.move_to_end(number)
+        if len(self._sessions) > MAX_SESSIONS:
+            self._sessions.popitem(last=False)
+        session.asked += 1
+        if session.run is None:
+            return None
+        try:
+            text = session.run(request)
+        except Exception as error:
+            session.drop(spoilt=True)
+            message = _engine_message(error)
+            return _refusal(message) if INTERRUPTED in message else None
+        if not isinstance(text, str) or text[:1] != "+" or session.asked > MAX_SERVED:
+            session.drop(spoilt=not isinstance(text, str) or text[:1] != "+")
+        # What went wrong is told as a context of its own tells it.
+        return None if not isinstance(text, str) or text.startswith('{"error"', 1) else text[1:]
 
     def tidy(self) -> None:
         """Drop what the last evaluation used."""
@@ -113,6 +128,11 @@ class Machine:
 
     def warm_up(self) -> bool:
         """Make one context for a later request; False when there are enough, or when the libraries are slow to load."""
+        for session in self._sessions.values():
+            if session.wants_context:
+                self._allow_processor_time()
+                session.run = self._build(b"[]", self._harness.KEPT)
+                return True
         if len(self._spares) >= min(self._row, MAX_SPARES):
             return False
         self._allow_processor_time()
@@ -137,12 +157,12 @@ class Machine:
         self._used.append(run)
         return run
 
-    def _build(self, library: bytes) -> Any:
+    def _build(self, library: bytes, harness: str = "") -> Any:
         context = self._context()
         context.set_memory_limit(self._memory)
         context.set_max_stack_size(STACK)
         context.set_time_limit(self._time_limit)
-        run = context.eval(HARNESS)
+        run = context.eval(harness or self._harness.HARNESS)
         for number, source in enumerate(json.loads(library)):
             try:
                 context.eval(source)
@@ -152,15 +172,18 @@ class Machine:
 
     def _allow_processor_time(self) -> None:
         """Let the kernel end this process when the engine overlooks its own time limit."""
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        seconds = int(usage.ru_utime + usage.ru_stime + self._time_limit) + 2
+        used = time.process_time()
+        if used < self._renew_at:
+            return
+        self._renew_at = used + 1
+        seconds = int(used + self._time_limit) + 3
         hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
         if hard == resource.RLIM_INFINITY or seconds < hard:
             resource.setrlimit(resource.RLIMIT_CPU, (seconds, hard))
 
 
-def _refusal(message: str) -> bytes:
-    return json.dumps({"error": message}).encode("ascii")
+def _refusal(message: str) -> str:
+    return json.dumps({"error": message})
 
 
 def _engine_message(error: Exception) -> str:
@@ -169,13 +192,13 @@ def _engine_message(error: Exception) -> str:
     place = next((line.strip() for line in lines if "<input>:" in line and not line.startswith("    at <eval>")), "")
     message = " ".join(kept[:3]) or type(error).__name__
     if message == "null":
-        return NULL
+        return "null was thrown, or no memory was left"
     return f"{message} ({place})" if place and message.startswith("SyntaxError") else message
 
 
-def confinement() -> Any:
+def neighbour(name: str) -> Any:
     """The module beside this file; this process, isolated, has no import path to it."""
-    path = Path(__file__).with_name("javascript_confinement.py")
+    path = Path(__file__).with_name(f"{name}.py")
     specification = importlib.util.spec_from_file_location(path.stem, path)
     assert specification is not None
     assert specification.loader is not None
@@ -184,8 +207,8 @@ def confinement() -> Any:
     return module
 
 
-def read_request(descriptor: int) -> tuple[bytes, str] | None:
-    """Library and body of the next request, or None when the other side is gone."""
+def read_request(descriptor: int) -> tuple[int, bytes, str] | None:
+    """Session, library and body of the next request, or None when the other side is gone."""
     received = bytearray()
     wanted = HEADER
     while len(received) < wanted:
@@ -194,10 +217,11 @@ def read_request(descriptor: int) -> tuple[bytes, str] | None:
             return None
         received += piece
         if wanted == HEADER and len(received) >= HEADER:
-            wanted += int.from_bytes(received[:4], "big") + int.from_bytes(received[4:8], "big")
-    end = HEADER + int.from_bytes(received[:4], "big")
+            wanted += sum(NUMBERS.unpack_from(received)[1:])
+    session, library, _ = NUMBERS.unpack_from(received)
+    end = HEADER + library
     with memoryview(received) as view:
-        return bytes(view[HEADER:end]), str(view[end:], "ascii")
+        return session, bytes(view[HEADER:end]), str(view[end:], "ascii")
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -227,10 +251,14 @@ def main(arguments: list[str]) -> None:
     sys.path.append(directory)
     context = importlib.import_module("_quickjs").Context
     machine = Machine(
-        context, time_limit=float(time_limit), memory=int(memory) * MEBIBYTE, answer_limit=int(answer_limit)
+        context,
+        neighbour("javascript_harness"),
+        time_limit=float(time_limit),
+        memory=int(memory) * MEBIBYTE,
+        answer_limit=int(answer_limit),
     )
     machine.warm_up()
-    confinement().confine((2 * int(memory) + 64) * MEBIBYTE)
+    neighbour("javascript_confinement").confine((2 * int(memory) + 64) * MEBIBYTE)
     write_all(1, b"+")
     serve(machine)
 

@@ -474,4 +474,5 @@ def test_workers_end_with_their_parent() -> None:
         assert workers
         parent.kill()
         _, alive = psutil.wait_procs(workers, timeout=10)
-        assert not alive
+        # Nobody may have asked yet how an orphan ended.
+        assert all(worker.status() == psutil.STATUS_ZOMBIE for worker in alive if worker.is_running())
