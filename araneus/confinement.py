@@ -47,6 +47,8 @@ def build_containers(settings: Settings, allowed: Callable[[], bool]) -> Contain
         "auto" if choice == "none" else choice,
         path=path,
         read_only=readable(path),
+        rewrite=settings.jobs.images,
+        directory=settings.images_directory,
         policy=policy,
         groups=Cgroups.detect(group_name(settings.jobs_directory), policy.memory),
     )

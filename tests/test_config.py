@@ -52,3 +52,32 @@ def test_every_default_has_a_comment_and_a_field() -> None:
         if "=" in line and not line.startswith("#"):
             above = [above for above in lines[max(0, number - 4) : number] if above.startswith("#")]
             assert above, f"{line} has no comment"
+
+
+def test_the_table_of_images(tmp_path: Path) -> None:
+    assert config.load(tmp_path, {}).jobs.images == {}
+    (tmp_path / "araneus.toml").write_text('[jobs]\ncores = 2\n[jobs.images]\n"quay.io/" = "registry.lab/quay/"\n')
+    environment = {"ARANEUS__JOBS__IMAGES": '{ "a/b:1" = "c:1", "docker.io/" = "mirror/" }'}
+    settings = config.load(tmp_path, environment)
+    # A table that is set later stands for the whole.
+    assert settings.jobs.images == {"a/b:1": "c:1", "docker.io/": "mirror/"}
+    assert settings.jobs.cores == 2
+    assert config.load(tmp_path, {}).jobs.images == {"quay.io/": "registry.lab/quay/"}
+
+
+@pytest.mark.parametrize(
+    ("file", "environment", "says"),
+    [
+        ('[jobs.images]\n"quay.io/" = 1\n', {}, 'jobs.images."quay.io/"'),
+        ("[jobs]\nimages = 'x'\n", {}, "jobs.images"),
+        ("", {"ARANEUS__JOBS__IMAGES": "quay.io"}, "ARANEUS__JOBS__IMAGES"),
+        ("", {"ARANEUS__JOBS__IMAGES": "[1]"}, "ARANEUS__JOBS__IMAGES"),
+        ("", {"ARANEUS__JOBS__IMAGES": "{}\nother = 1"}, "ARANEUS__JOBS__IMAGES"),
+        ("", {"ARANEUS__JOBS__IMAGES": '{ "a/" = 1 }'}, 'jobs.images."a/"'),
+    ],
+)
+def test_mistakes_in_the_table_of_images(tmp_path: Path, file: str, environment: dict[str, str], says: str) -> None:
+    (tmp_path / "araneus.toml").write_text(file)
+    with pytest.raises(config.SettingsError) as caught:
+        config.load(tmp_path, environment)
+    assert says in str(caught.value)

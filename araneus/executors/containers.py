@@ -10,14 +10,14 @@ from typing import Final
 from araneus.executors.base import Image
 from araneus.executors.bubblewrap import Bubblewrap
 from araneus.executors.cgroups import Cgroups, unenforced
-from araneus.executors.docker import CommandLineEngine
 from araneus.executors.enclosure import Enclosure, Engine, Host
 from araneus.executors.errors import CannotStartError
+from araneus.executors.images import describe
 from araneus.executors.limits import Policy, default_policy
 from araneus.model.errors import AraneusError
 from araneus.model.job import Reason
 
-CHOICES: Final = ("auto", "docker", "podman", "bubblewrap", "none")
+CHOICES: Final = ("auto", "docker", "podman", "apptainer", "singularity", "unpacked", "bubblewrap", "none")
 
 
 class UnavailableError(AraneusError):
@@ -50,11 +50,13 @@ class Containers:
         policy: Policy | None = None,
         groups: Cgroups | None = None,
         images: bool = True,
+        directory: Path | None = None,
     ) -> "Containers":
         """What works here. ``choice`` is one of `CHOICES`: ``auto`` takes the best of what works, ``none`` nothing;
         naming one makes it a must. ``path`` is the PATH of tools, ``read_only`` are further paths that sandboxed tools
         may read, ``rewrite`` replaces prefixes of image names; ``policy`` and ``groups`` as above. Without ``images``
-        no engine is looked for unless it is named. Raises `UnavailableError`.
+        no engine is looked for unless it is named; ``directory`` is where images are kept by engines that keep none.
+        Raises `UnavailableError`.
         """
         if choice not in CHOICES:
             raise UnavailableError(f"Unknown container setting {choice!r}: use one of {', '.join(CHOICES)}.")
@@ -69,15 +71,15 @@ class Containers:
                 "bubblewrap does not work here: install the package bubblewrap and allow user namespaces, or use the"
                 " container setting 'auto'."
             )
-        wanted = {"auto": ("docker", "podman") if images else (), "bubblewrap": ()}
-        programs = wanted.get(choice, (choice,))
-        engines = [CommandLineEngine(program, rewrite or {}, policy=policy) for program in programs]
-        engine = next((engine for engine in engines if engine.works()), None)
-        if engine is None and choice in {"docker", "podman"}:
-            raise UnavailableError(
-                f"{choice} does not answer: start it, let this user talk to it (try '{choice} info'), or use the"
-                " container setting 'auto'."
-            )
+        engine = None
+        if choice != "bubblewrap" and (images or choice != "auto"):
+            from araneus.executors import engines  # noqa: PLC0415 (much of the start of `araneus cwl`)
+
+            engine = engines.find(choice, directory or engines.default_directory(), rewrite or {}, policy)
+            if engine is None and choice != "auto":
+                raise UnavailableError(
+                    f"{choice} does not work here: {engines.how_to_get(choice)}, or use the container setting 'auto'."
+                )
         return cls(bare=sandbox if sandboxed else Host(path), engine=engine, groups=groups, policy=policy)
 
     @property
@@ -91,6 +93,8 @@ class Containers:
             )
         if self.engine is None:
             found.append("There is no container engine: tools that require an image will fail.")
+        else:
+            found += self.engine.warnings
         if self.groups is not None:
             found += unenforced(self.groups.controllers)
         return tuple(found)
@@ -105,16 +109,11 @@ class Containers:
             raise CannotStartError(
                 Reason.UNSUPPORTED,
                 f"The tool requires the container image {describe(image)}, but there is no container engine here:"
-                " install docker or podman and start the server again.",
+                " install docker, podman or apptainer (or skopeo and umoci beside bubblewrap) and start the server"
+                " again.",
             )
         return self.bare
 
     def named(self, name: str) -> Enclosure:
         """The enclosure of this name, for an attempt of an earlier process; the bare one when it is gone."""
         return self.engine if self.engine is not None and self.engine.name == name else self.bare
-
-
-def describe(image: Image) -> str:
-    """The image in words."""
-    name = image.pull or image.image_id or image.load or image.import_
-    return repr(name) if name else "of a Dockerfile"

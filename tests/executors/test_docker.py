@@ -1,11 +1,7 @@
 """Tools in containers: a private docker daemon runs for these tests where its binary is installed."""
 
-import contextlib
-import io
 import os
-import shutil
 import subprocess
-import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,97 +15,25 @@ import pytest
 from araneus.executors import jobdir
 from araneus.executors.base import Found, Image, Literal, Mount
 from araneus.executors.containers import Containers
-from araneus.executors.docker import CommandLineEngine, rewritten
+from araneus.executors.docker import CommandLineEngine
 from araneus.executors.errors import CannotStartError
 from araneus.executors.local import LocalExecutor
 from araneus.model.job import Reason, Resources
 from araneus.testing.executor_contract import ExecutorContract, Start, submission, wait
+from tests.executors.daemons import environment_of, root_filesystem
 from tests.executors.test_local import out, run
 
 NAME = "araneus-test:1"
 IMAGE = Image(pull=NAME)
-APPLETS = ("sh", "cat", "echo", "ls", "id", "env", "sleep", "true", "touch", "tail", "grep", "pwd", "wget", "readlink")
-
-
-def _root_filesystem() -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w") as tar:
-        tar.add(Path("/bin/busybox").resolve(), "bin/busybox")
-        for applet in APPLETS:
-            link = tarfile.TarInfo(f"bin/{applet}")
-            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
-            tar.addfile(link)
-        scratch = tarfile.TarInfo("tmp")
-        scratch.type, scratch.mode = tarfile.DIRTYPE, 0o1777
-        tar.addfile(scratch)
-    return target.getvalue()
 
 
 @pytest.fixture(scope="module", params=["docker", "podman"])
 def environ(request: pytest.FixtureRequest) -> Iterator[Mapping[str, str]]:
     """The environment of a client whose images and containers are its own, with the test image; ENGINE is its name."""
-    engine = str(request.param)
-    programs = ("dockerd", "docker", "busybox") if engine == "docker" else ("podman", "runc", "conmon", "busybox")
-    missing = [name for name in programs if shutil.which(name) is None]
-    if missing or os.geteuid() != 0:
-        pytest.skip(f"needs root and the programs {', '.join(missing or programs)} (busybox: package busybox-static)")
-    # A socket's path must be short.
-    base = Path(f"/tmp/araneus-{engine}-{os.getpid()}")
-    base.mkdir()
-    variables = {"PATH": os.environ["PATH"], "HOME": str(base), "ENGINE": engine}
-    with _dockerd(base, variables) if engine == "docker" else _podman(base, variables):
-        load = [engine, "import", "-", NAME]
-        subprocess.run(load, input=_root_filesystem(), env=variables, check=True, capture_output=True)
+    with environment_of(str(request.param)) as variables:
+        load = [str(request.param), "import", "-", NAME]
+        subprocess.run(load, input=root_filesystem(), env=variables, check=True, capture_output=True)
         yield variables
-    shutil.rmtree(base, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _dockerd(base: Path, variables: dict[str, str]) -> Iterator[None]:
-    options = ("--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=overlay2")
-    places = (f"--data-root={base}/data", f"--exec-root={base}/exec", f"--pidfile={base}/pid")
-    variables |= {"DOCKER_HOST": f"unix://{base}/socket", "DOCKER_BUILDKIT": "0"}
-    with (
-        (base / "log").open("wb") as log,
-        subprocess.Popen(
-            ["dockerd", *options, *places, "-H", variables["DOCKER_HOST"]],
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        ) as daemon,
-    ):
-        try:
-            _wait_for_daemon(variables, base / "log")
-            yield
-        finally:
-            daemon.terminate()
-            daemon.wait(30)
-
-
-@contextlib.contextmanager
-def _podman(base: Path, variables: dict[str, str]) -> Iterator[None]:
-    (base / "containers.conf").write_text(
-        '[containers]\nnetns = "none"\npids_limit = 2048\ndefault_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]\n'
-        '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
-    )
-    (base / "storage.conf").write_text(
-        f'[storage]\ndriver = "overlay"\ngraphroot = "{base}/root"\nrunroot = "{base}/run"\n'
-    )
-    variables |= {
-        "CONTAINERS_CONF": str(base / "containers.conf"),
-        "CONTAINERS_STORAGE_CONF": str(base / "storage.conf"),
-    }
-    yield
-    subprocess.run(["podman", "rmi", "--all", "--force"], env=variables, capture_output=True, check=False)
-    subprocess.run(["umount", "-l", base / "root" / "overlay"], capture_output=True, check=False)
-
-
-def _wait_for_daemon(variables: Mapping[str, str], log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while subprocess.run(["docker", "version"], env=variables, capture_output=True, check=False).returncode:
-        if time.monotonic() > deadline:
-            pytest.skip(f"dockerd does not start here: {log.read_text()[-500:]}")
-        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -198,14 +122,45 @@ def test_commands_that_the_image_lacks(
 
 @pytest.mark.container
 def test_out_of_memory(docker: LocalExecutor, jobs: Path, environ: Mapping[str, str]) -> None:
-    small = Resources(cores=1, memory=20)
+    small = Resources(cores=1, memory=20, memory_stated=True, memory_max=20)
     outcome = run(docker, jobs / "a", "tail", "/dev/zero", image=IMAGE, resources=small).outcome
-    # Not every podman tells that it was for want of memory (4.3 with cgroups version 1 does not).
-    told = outcome.reason is Reason.OUT_OF_MEMORY
-    assert told or environ["ENGINE"] == "podman"
+    assert outcome.reason is Reason.OUT_OF_MEMORY
     assert outcome.exit_code == 137
-    assert "memory" in outcome.message
+    assert "limit of 20 MiB" in outcome.message
     assert names(environ) == []
+
+
+@pytest.mark.container
+def test_the_limits_of_a_container(docker: LocalExecutor, jobs: Path) -> None:
+    files = {
+        "memory": ("memory/memory.limit_in_bytes", "memory.max"),
+        "quota": ("cpu/cpu.cfs_quota_us", "cpu.max"),
+        "processes": ("pids/pids.max", "pids.max"),
+    }
+    script = "".join(f"echo {name} $(cat $(ls {' '.join(paths)} 2>/dev/null));" for name, paths in files.items())
+    asked = Resources(cores=0.5, cores_max=1, memory=100, memory_stated=True, memory_max=200)
+    line = f"cd /sys/fs/cgroup; {script} echo badness $(cat /proc/self/oom_score_adj)"
+    run(docker, jobs / "a", "sh", "-c", line, image=IMAGE, resources=asked)
+    found = dict(one.split(" ", 1) for one in out(jobs / "a").splitlines())
+    badness = found.pop("badness")
+    assert found == {"memory": str(200 * 2**20), "quota": "100000", "processes": "4096"} or found == {
+        "memory": str(200 * 2**20), "quota": "100000 100000", "processes": "4096",
+    }  # fmt: skip
+    assert int(badness) > 900
+
+
+@pytest.mark.container
+def test_nothing_of_a_container_outlives_its_time_limit(docker: LocalExecutor, jobs: Path) -> None:
+    script = "trap '' TERM HUP; (setsid setsid sleep 947 >/dev/null 2>&1 &); touch started; sleep 947; sleep 947"
+    docker.submit(submission(jobs / "a", "sh", "-c", script, image=IMAGE, time_limit=3.0))
+    outcome = wait(docker, ["a"], 30.0)["a"].outcome
+    assert outcome.reason is Reason.TIME_LIMIT
+    assert "after 3 s" in outcome.message
+    assert (jobs / "a" / "work" / "started").exists()
+    deadline = time.monotonic() + 5
+    while left := subprocess.run(["pgrep", "-fx", "sleep 947"], capture_output=True, text=True, check=False).stdout:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
 
 
 @pytest.mark.container
@@ -248,7 +203,7 @@ def test_images_by_other_means(docker: LocalExecutor, jobs: Path, environ: Mappi
     save[-1] = "araneus-saved:1"
     subprocess.run(save, env=environ, check=True, capture_output=True)
     subprocess.run([engine, "rmi", "araneus-saved:1"], env=environ, check=True, capture_output=True)
-    (tmp_path / "root.tar").write_bytes(_root_filesystem())
+    (tmp_path / "root.tar").write_bytes(root_filesystem())
     handler = partial(_Quiet, directory=str(tmp_path))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -327,14 +282,6 @@ def test_cancelling_while_the_image_is_fetched(
     time.sleep(0.7)
     assert executor.poll() == []
     assert executor.recover({"a": jobs / "a"}) == {"a": Found.UNKNOWN}
-
-
-def test_the_longest_prefix_is_rewritten() -> None:
-    table = {"": "mirror.local/", "quay.io/": "mirror.local/quay/", "quay.io/bio": "bio"}
-    assert rewritten("debian:12", table) == "mirror.local/debian:12"
-    assert rewritten("quay.io/x:1", table) == "mirror.local/quay/x:1"
-    assert rewritten("quay.io/biocontainers/x", table) == "biocontainers/x"
-    assert rewritten("debian:12", {}) == "debian:12"
 
 
 def test_an_engine_that_is_not_there() -> None:
