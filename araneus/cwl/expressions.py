@@ -161,9 +161,11 @@ def value_text(value: Value) -> str:
 
 
 def number_text(value: float) -> str:
-    """A number in plain decimal notation: ``0.00001``, ``123000``; a float without a fraction keeps its ``.0``."""
-    text = repr(value)
-    return format(Decimal(text), "f") if "e" in text else text
+    """A number in plain decimal notation: ``0.00001``, ``123000``."""
+    if isinstance(value, int):
+        return str(value)
+    text = format(Decimal(repr(value)), "f")
+    return text[:-2] if text.endswith(".0") else text
 
 
 def with_known_files(value: Value, variables: Mapping[str, Value], expression: Expression) -> Value:

@@ -81,7 +81,7 @@ def template(text: str, modern: bool) -> tuple[Part, ...]:
 def _escape(text: str, start: int, modern: bool) -> tuple[str, int]:
     """What a backslash stands for, and where reading goes on."""
     if not modern:
-        return text[start + 1 : start + 2], start + 2
+        return text[start + 1 : start + 2] or "\\", start + 2
     if text.startswith(("\\$(", "\\${"), start):
         return text[start + 1 : start + 3], start + 3
     if text.startswith("\\\\", start):

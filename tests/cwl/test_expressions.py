@@ -68,7 +68,7 @@ def full(javascript: JavaScript) -> Evaluator:
         ("$(self.x) $(runtime.cores)", "9 4"),
         ("-$(inputs.a)-", "-1-"),
         ("$(inputs.yes)$(inputs.none)", "truenull"),
-        ("n=$(inputs.small)/$(inputs.big)", "n=0.00001/123000.0"),
+        ("n=$(inputs.small)/$(inputs.big)", "n=0.00001/123000"),
         ("t=$(inputs.text)", 't=say "hi"'),
         ("r=$(inputs.record)", 'r={"a b": 2, "b\'az": true, "length": 7}'),
         ("l=$(inputs.list)", 'l=["x", "y", {"deep": [1, 2, 3]}]'),
@@ -142,6 +142,7 @@ def test_old_versions_drop_every_backslash(javascript: JavaScript) -> None:
     for version in ("v1.0", "v1.1"):
         evaluator = evaluator_for(_process(version), javascript)
         assert evaluator.evaluate(r"a\nb\$(x) $(inputs.a)", inputs=INPUTS) == "anb$(x) 1"
+        assert evaluator.evaluate("$(inputs.a)\\", inputs=INPUTS) == "1\\"  # nothing follows
 
 
 @pytest.mark.parametrize(
