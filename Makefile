@@ -28,7 +28,7 @@ format: $(VENV)/dev ## rewrite the source in the one style
 bench: $(VENV)/dev ## measure, beside a floor or a peer in the same run; figures go to docs/performance.md
 	$(BIN)/python -m bench
 
-conformance: $(VENV)/dev ## the CWL conformance suites
+conformance: $(VENV)/dev ## the CWL conformance suites, directly and through the API (they lie in CWL_SUITES=DIR)
 	$(BIN)/python -m bench.conformance
 
 docs: $(VENV)/dev ## write the generated pages under docs/

@@ -1,8 +1,8 @@
-"""The CWL conformance suites in one warm process: pass counts and wall time.
+"""The CWL conformance suites, in one warm process and through the API of a server: what passes, and wall time.
 
-Usage: ``python -m bench.conformance [suite ...] [--show]``; ``--show`` prints why tests fail. Tests whose tools insist
-on an image run only where there is a container engine that can get it; those that fetch a page from the internet fetch
-one of this machine. Budget: the v1.2 suite in 60 s.
+Usage: ``python -m bench.conformance [suite ...] [--direct | --api] [--show]``; ``--show`` prints why tests fail.
+Tests whose tools insist on an image run only where there is a container engine that can get it; those that fetch a page
+from the internet fetch one of this machine. Budget: the v1.2 suite in 60 s. The exit code is 1 when a test fails.
 """
 
 import sys
@@ -10,34 +10,46 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from araneus.cwl.errors import UnsupportedError
 from araneus.cwl.javascript import JavaScript
 from araneus.executors.containers import Containers
 from araneus.executors.local import LocalExecutor
 from araneus.model.job import Reason
 from araneus.scheduler.direct import ProcessFailedError
+from tests.conformance.platform import Result, run_through
 from tests.conformance.suites import (
     ABSENT,
     MANIFESTS,
     SUITES,
     ConformanceTest,
+    NoNetworkError,
     bridge_address,
-    known_failures,
+    in_local_form,
     needs_container,
-    page_at,
     read_suite,
-    run_in_another_form,
     run_test,
-    with_page,
 )
 
 THREADS = 4
 """Several tests wait for a time limit; the others go on meanwhile."""
+PASSED, FAILED, UNSUPPORTED, NOT_RUN = "passed", "failed", "unsupported", "not run"
+_UNSUPPORTED_WORDS = "cannot run here yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How a test went, why, and in how many seconds. ``NOT_RUN``: for want of an engine, an image or a network."""
+
+    test: str
+    result: str
+    why: str
+    seconds: float
 
 
 class Runner:
@@ -49,43 +61,24 @@ class Runner:
         self._local = threading.local()
         self._bridge = bridge_address() if containers.engine is not None else None
 
-    def __call__(self, test: ConformanceTest) -> tuple[ConformanceTest, str, str, float]:
-        """``passed``, ``container`` (not run for want of an engine, an image or a network) or ``failed``, why, and
-        seconds."""
+    def __call__(self, test: ConformanceTest) -> Line:
+        """Run one test."""
         start = time.perf_counter()
-        result, why = self._outcome(test)
-        return test, result, why, time.perf_counter() - start
-
-    def _outcome(self, test: ConformanceTest) -> tuple[str, str]:
         needs = needs_container(test)
+        error: BaseException | None = None
         if needs and self._containers.engine is None:
-            return "container", ""
-        with tempfile.TemporaryDirectory(prefix="conformance-") as directory:
-            try:
-                self._run(test, Path(directory).resolve(), needs)
-            except _NoNetworkError:
-                return "container", ""
-            except ProcessFailedError as error:
-                absent = needs and error.failure.outcome.reason is Reason.IMAGE_UNAVAILABLE
-                return ("container" if absent else "failed"), str(error)
-            except Exception as error:
-                return "failed", f"{type(error).__name__}: {error}"
-        return "passed", ""
+            error = NoNetworkError()
+        else:
+            with tempfile.TemporaryDirectory(prefix="conformance-") as directory:
+                try:
+                    self._run(test, Path(directory).resolve(), needs)
+                except Exception as problem:
+                    error = problem
+        return Line(test.id, *verdict(error, needs=needs), time.perf_counter() - start)
 
     def _run(self, test: ConformanceTest, directory: Path, needs: bool) -> None:
-        with self._local_form(test, directory) as form:
+        with in_local_form(test, self._bridge, directory) as form:
             run_test(form, executor=self._executor(needs), javascript=self._javascript, directory=directory)
-
-    @contextmanager
-    def _local_form(self, test: ConformanceTest, directory: Path) -> Iterator[ConformanceTest]:
-        if (test.suite, test.id) not in run_in_another_form():
-            yield test
-            return
-        if self._bridge is None:
-            raise _NoNetworkError
-        (directory / "tool").mkdir()
-        with page_at(self._bridge) as url:
-            yield with_page(test, url, directory / "tool")
 
     def _executor(self, with_images: bool) -> LocalExecutor:
         if not hasattr(self._local, "executors"):
@@ -97,33 +90,60 @@ class Runner:
         return executor
 
 
-class _NoNetworkError(Exception):
-    """Containers have no network here that reaches this machine."""
-
-
 def _executor(containers: Containers) -> LocalExecutor:
     return LocalExecutor(cores=64, memory=1024 * 1024, containers=containers, clock=lambda: datetime.now(UTC))
 
 
-def run_suite(suite: str, runner: Runner, pool: Executor, *, show: bool) -> None:
-    """Run one suite and print its figures."""
-    counts: Counter[str] = Counter()
-    known = known_failures()
-    slow: list[tuple[float, str]] = []
-    start = time.perf_counter()
-    for test, result, why, seconds in pool.map(runner, read_suite(suite)):
-        counts[result] += 1
-        slow.append((seconds, test.id))
-        if result == "failed":
-            expected = "known failure" if (suite, test.id) in known else "FAILED"
-            print(f"  {suite} {test.id}: {expected}: {why[:600] if show else why[:120]!r}")
-    wall = time.perf_counter() - start
-    print(
-        f"{suite}: {counts['passed']} of {counts.total()} pass, {counts['failed']} fail,"
-        f" {counts['container']} not run for want of an image; {wall:.1f} s"
-    )
+def verdict(error: BaseException | None, *, needs: bool) -> tuple[str, str]:
+    """What an error (None: there was none) says of a test, and why."""
+    if error is None:
+        return PASSED, ""
+    if isinstance(error, NoNetworkError):
+        return NOT_RUN, ""
+    if isinstance(error, ProcessFailedError):
+        reason = error.failure.outcome.reason
+        if needs and reason is Reason.IMAGE_UNAVAILABLE:
+            return NOT_RUN, str(error)
+        return (UNSUPPORTED if reason is Reason.UNSUPPORTED else FAILED), str(error)
+    if isinstance(error, UnsupportedError) or _UNSUPPORTED_WORDS in str(error):
+        return UNSUPPORTED, str(error)
+    return FAILED, f"{type(error).__name__}: {error}"
+
+
+def directly(suite: str, runner: Runner) -> list[Line]:
+    """Run a suite in this process."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(runner, read_suite(suite)))
+
+
+def through_the_api(suite: str, *, engine: bool) -> list[Line]:
+    """Run a suite on servers of its own."""
+    with tempfile.TemporaryDirectory(prefix="conformance-") as directory:
+        results = run_through(suite, Path(directory).resolve(), engine=engine)
+    return list(_lines(suite, results))
+
+
+def _lines(suite: str, results: dict[str, Result]) -> Iterator[Line]:
+    for test in read_suite(suite):
+        found = results.get(test.id)
+        if found is None:
+            yield Line(test.id, NOT_RUN, "", 0.0)
+        else:
+            yield Line(test.id, *verdict(found.error, needs=needs_container(test)), found.seconds)
+
+
+def tell(suite: str, way: str, lines: Sequence[Line], wall: float, *, show: bool) -> int:
+    """Print a row of the table, after what went wrong; how many tests did."""
+    for line in lines:
+        if line.result in {FAILED, UNSUPPORTED}:
+            print(f"  {suite} {line.test}: {line.result}: {line.why[:2000] if show else line.why[:160]!r}")
+    counts = Counter(line.result for line in lines)
+    shown = "".join(f"{counts[result]:>13}" for result in (PASSED, FAILED, UNSUPPORTED, NOT_RUN))
+    print(f"{suite:6}{way:16}{len(lines):>7}{shown}{wall:>9.1f}", flush=True)
     if show:
-        print("  slowest:", ", ".join(f"{name} {spent:.1f} s" for spent, name in sorted(slow)[:-9:-1]))
+        slowest = sorted(lines, key=lambda line: -line.seconds)[:8]
+        print("  slowest:", ", ".join(f"{line.test} {line.seconds:.1f} s" for line in slowest))
+    return counts[FAILED] + counts[UNSUPPORTED]
 
 
 def main() -> int:
@@ -134,11 +154,21 @@ def main() -> int:
     chosen = [argument for argument in sys.argv[1:] if argument in MANIFESTS] or list(MANIFESTS)
     containers = Containers.detect("auto")
     images = containers.engine.name if containers.engine else "none"
-    print(f"tools run in: {containers.bare.name}; images: {images}; {THREADS} tests at a time")
-    with JavaScript(workers=2) as javascript, ThreadPoolExecutor(THREADS) as pool:
+    show = "--show" in sys.argv
+    wrong = 0
+    print(f"tools run in: {containers.bare.name}; images: {images}")
+    print(f"{'suite':6}{'way':16}{'tests':>7}{PASSED:>13}{FAILED:>13}{UNSUPPORTED:>13}{NOT_RUN:>13}{'seconds':>9}")
+    with JavaScript(workers=2) as javascript:
         for suite in chosen:
-            run_suite(suite, Runner(containers, javascript), pool, show="--show" in sys.argv)
-    return 0
+            if "--api" not in sys.argv:
+                start = time.perf_counter()
+                lines = directly(suite, Runner(containers, javascript))
+                wrong += tell(suite, "direct", lines, time.perf_counter() - start, show=show)
+            if "--direct" not in sys.argv:
+                start = time.perf_counter()
+                lines = through_the_api(suite, engine=containers.engine is not None)
+                wrong += tell(suite, "through the API", lines, time.perf_counter() - start, show=show)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

@@ -28,8 +28,9 @@ FILTER_DESCRIPTOR = 8
 # $1 is the job directory, $2 how soon the kernel ends the tool when memory runs out, or empty, $3 the files to join
 # control groups by, with colons between them, or empty; the rest is the command. Only builtins of the shell are used,
 # so nothing but the tool itself is executed. The traps keep the wrapper alive when a tool signals its own process
-# group; they are reset for the tool. OLDPWD would tell the server's own directory. A variable that a document sets is
-# one of the shell's, too: its own have names that nobody uses.
+# group; they are reset for the tool, which is executed: the shell has commands of its own under names such as echo.
+# OLDPWD would tell the server's own directory. A variable that a document sets is one of the shell's, too: its own have
+# names that nobody uses.
 _WRAPPER = """\
 trap : HUP INT QUIT TERM USR1 USR2 ALRM
 echo "$$" >"$1/pid" || exit 125
@@ -43,7 +44,7 @@ for _araneus_file in $3; do echo "$$" >"$_araneus_file" || exit 125; done
 unset IFS _araneus_file
 _araneus_job=$1
 shift 3
-"$@" 9>&-
+(exec "$@") 9>&-
 _araneus_code=$?
 echo "$_araneus_code" >"$_araneus_job/exit_code"
 exit "$_araneus_code"
@@ -71,7 +72,7 @@ while read -r _araneus_key _araneus_after; do [ "$_araneus_key" != oom_kill ] ||
 "$_araneus_engine" inspect --format '{{.State.OOMKilled}} {{.State.Error}}' "$_araneus_name" \\
 >"$_araneus_job/container" 2>/dev/null 9>&-
 [ "$_araneus_before" = "$_araneus_after" ] || echo oom_kill >>"$_araneus_job/container"
-"$_araneus_engine" rm -f "$_araneus_name" >/dev/null 2>&1 </dev/null 9>&-
+"$_araneus_engine" rm -f -v "$_araneus_name" >/dev/null 2>&1 </dev/null 9>&-
 echo "$_araneus_code" >"$_araneus_job/exit_code"
 exit "$_araneus_code"
 """

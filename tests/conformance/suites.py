@@ -1,9 +1,10 @@
 """The CWL conformance suites as values, and one test of them run in this process.
 
-The suites lie beside the checkout (``../shared/conformance``) and are not part of it. A test passes when the output
-object compares equal by the rules of ``cwltest``, or when a test that must fail ends in one of our own errors.
+The suites lie beside the checkout (``../shared/conformance``), or where ``CWL_SUITES`` says. A test passes when the
+output object compares equal by the rules of ``cwltest``, or when a test that must fail ends in one of our own errors.
 """
 
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ from araneus.model.job import Reason
 from araneus.scheduler.direct import ProcessFailedError
 
 CHECKOUT = Path(__file__).parents[2]
-SUITES = CHECKOUT.parent / "shared" / "conformance"
+SUITES = Path(os.environ.get("CWL_SUITES") or CHECKOUT.parent / "shared" / "conformance").absolute()
 DOCUMENT = CHECKOUT / "docs" / "conformance.md"
 MANIFESTS = {
     "v1.0": "conformance_test_v1.0.yaml",
@@ -34,10 +35,15 @@ MANIFESTS = {
     "v1.2": "conformance_tests.yaml",
 }
 
-ABSENT = f"""the CWL conformance suites are not in {SUITES}. They are public: put the folder v1.0 of
-  https://github.com/common-workflow-language/common-workflow-language there as v1.0,
-  https://github.com/common-workflow-language/cwl-v1.1 as v1.1 and
-  https://github.com/common-workflow-language/cwl-v1.2 as v1.2"""
+ABSENT = f"""\
+The CWL conformance suites are not in {SUITES}.
+They are public. Put them side by side into a directory, and name it:
+
+  git clone https://github.com/common-workflow-language/common-workflow-language cwl-v1.0   # 06c0cba; its folder v1.0
+  git clone https://github.com/common-workflow-language/cwl-v1.1                            # b1d4a69
+  git clone https://github.com/common-workflow-language/cwl-v1.2                            # 551d58d
+  mkdir suites && ln -s ../cwl-v1.0/v1.0 suites/v1.0 && ln -s ../cwl-v1.1 suites/v1.1 && ln -s ../cwl-v1.2 suites/v1.2
+  make conformance CWL_SUITES=$PWD/suites"""
 PAGE = "http://commonwl.org"
 """What the tests named ``networkaccess`` and ``networkaccess_disabled`` try to fetch."""
 
@@ -130,18 +136,9 @@ def run_test(test: ConformanceTest, *, executor: Executor, javascript: JavaScrip
     compare(test.output, outputs)
 
 
-def known_failures() -> dict[tuple[str, str], str]:
-    """The reasons why tests are known to fail, by suite and id, from the table in ``docs/conformance.md``."""
-    return _table("## Known failures")
-
-
 def run_in_another_form() -> dict[tuple[str, str], str]:
     """The tests that are not run as they are, and why, by suite and id, from the table in ``docs/conformance.md``."""
-    return _table("## Run in another form")
-
-
-def _table(heading: str) -> dict[tuple[str, str], str]:
-    section = DOCUMENT.read_text().split(f"{heading}\n", 1)[1].split("\n## ", 1)[0]
+    section = DOCUMENT.read_text().split("## Run in another form\n", 1)[1].split("\n## ", 1)[0]
     found: dict[tuple[str, str], str] = {}
     for line in section.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
@@ -158,6 +155,27 @@ def bridge_address() -> str | None:
         return str(ip_address(said))
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
+
+
+class NoNetworkError(Exception):
+    """Containers have no network here that reaches this machine."""
+
+
+@contextmanager
+def in_local_form(test: ConformanceTest, bridge: str | None, directory: Path) -> Iterator[ConformanceTest]:
+    """The test as it is run here: one that fetches a page from the internet fetches one of this machine.
+
+    ``bridge`` is `bridge_address`; what is written goes below the directory. Raises `NoNetworkError`.
+    """
+    if (test.suite, test.id) not in run_in_another_form():
+        yield test
+        return
+    if bridge is None:
+        raise NoNetworkError
+    place = directory / f"local-{test.suite}-{test.id}"
+    place.mkdir()
+    with page_at(bridge) as url:
+        yield with_page(test, url, place)
 
 
 class _Page(BaseHTTPRequestHandler):

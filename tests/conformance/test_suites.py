@@ -16,7 +16,6 @@ from tests.conformance.suites import (
     SUITES,
     ConformanceTest,
     bridge_address,
-    known_failures,
     needs_container,
     page_at,
     read_suite,
@@ -33,16 +32,13 @@ pytestmark = pytest.mark.skipif(
 def _items() -> list[object]:
     if not SUITES.is_dir():
         return []
-    failing, elsewhere = known_failures(), run_in_another_form()
-    items: list[object] = []
-    for suite in MANIFESTS:
-        for test in read_suite(suite):
-            if (suite, test.id) in elsewhere:
-                continue
-            reason = failing.get((suite, test.id))
-            marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
-            items.append(pytest.param(test, id=f"{suite}-{test.id}", marks=marks))
-    return items
+    elsewhere = run_in_another_form()
+    return [
+        pytest.param(test, id=f"{suite}-{test.id}")
+        for suite in MANIFESTS
+        for test in read_suite(suite)
+        if (suite, test.id) not in elsewhere
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -114,6 +110,4 @@ def test_the_network_with_a_page_of_this_machine(
 
 
 def test_the_document_names_tests_that_exist() -> None:
-    tests = {(suite, test.id) for suite in MANIFESTS for test in read_suite(suite)}
-    assert set(known_failures()) <= tests
     assert set(run_in_another_form()) == {("v1.1", "networkaccess"), ("v1.2", "networkaccess")}

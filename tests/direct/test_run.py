@@ -209,3 +209,18 @@ def test_a_tool_without_any_room_for_its_directory_fails_and_does_not_raise(benc
     with pytest.raises(ProcessFailedError) as caught:
         bench.run(shell("true"))
     assert caught.value.failure.outcome.reason is not Reason.SUCCEEDED
+
+
+@pytest.mark.parametrize("name", ["echo", "printf"])
+def test_the_program_is_run_and_not_a_command_of_the_shell(bench: Bench, name: str) -> None:
+    """The shell's own ``echo`` would make a line end of the two characters."""
+    document = {
+        "class": "CommandLineTool",
+        "cwlVersion": "v1.2",
+        "inputs": {},
+        "outputs": {"o": "stdout"},
+        "baseCommand": name,
+        "arguments": ["--version"],
+    }
+    outputs = bench.run(document)
+    assert "coreutils" in Path(outputs["o"]["path"]).read_text()
