@@ -204,12 +204,16 @@ def replay(directory: Path, width: int) -> None:
             site.wait(task)
             started, ended = times_of(data, task, f"one/{width}")
             published = (datetime.now(UTC) - ended).total_seconds()
+            cpu = sum(server.half("scheduler").cpu_times()[:2])
             print(
                 f"replay of {width} finished jobs: the next one runs {(started - begun).total_seconds():.2f} s after"
                 f" `araneus up` (which answers after {up:.2f} s); completed {published:.1f} s after that, with"
-                f" {width + 1} outputs; scheduler's peak {site.peak():.0f} MB",
+                f" {width + 1} outputs; the scheduler half took {cpu:.1f} s of"
+                f" processor time in all, its peak is {site.peak():.0f} MB",
                 flush=True,
             )
+            site.project = client.get("/user").raise_for_status().json()["username"] + "/wide"
+            show(site, task)
     finally:
         server.stop()
 
