@@ -89,7 +89,7 @@ def _define_cwl(parser: argparse.ArgumentParser) -> None:
         "--containers",
         default="auto",
         metavar="KIND",
-        help="what encloses tools: auto, docker, podman, bubblewrap or none [default: auto]",
+        help="what encloses tools: auto, docker, podman, apptainer, singularity, unpacked, bubblewrap, none [auto]",
     )
 
 

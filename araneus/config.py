@@ -253,6 +253,13 @@ def _read(name: str, text: str, kind: type) -> Any:
         raise SettingsError(f"{name} is {text!r}; expected {kind.__name__}.") from error
 
 
+def image_table(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The table ``jobs.images`` of the environment alone, where there is no data directory. Raises `SettingsError`."""
+    name = f"{PREFIX}JOBS__IMAGES"
+    found = _read_table(name, environ[name]) if name in environ else {}
+    return {entry: _typed(f'{name}."{entry}"', text, "", "the environment") for entry, text in found.items()}
+
+
 def _read_table(name: str, text: str) -> dict[str, Any]:
     """A table as TOML writes it in one line: ``{ "quay.io/" = "registry.lab/quay/" }``."""
     try:

@@ -180,10 +180,21 @@ def _executor(containers: str, say: Callable[[str], None], *, images: bool) -> L
     return LocalExecutor(
         cores=cores,
         memory=policy.memory,
-        containers=Containers.detect(containers, images=images, policy=policy, groups=groups),
+        containers=Containers.detect(
+            containers, images=images, rewrite=_image_table() if images else {}, policy=policy, groups=groups
+        ),
         clock=lambda: datetime.now(UTC),
         say=say,
     )
+
+
+def _image_table() -> Mapping[str, str]:
+    from araneus.config import SettingsError, image_table  # noqa: PLC0415 (start fast)
+
+    try:
+        return image_table(os.environ)
+    except SettingsError as error:
+        raise UnavailableError(str(error)) from error
 
 
 def _reporter(say: Callable[[str], None]) -> OnEvent:

@@ -81,3 +81,10 @@ def test_mistakes_in_the_table_of_images(tmp_path: Path, file: str, environment:
     with pytest.raises(config.SettingsError) as caught:
         config.load(tmp_path, environment)
     assert says in str(caught.value)
+
+
+def test_the_table_of_images_without_a_data_directory() -> None:
+    assert config.image_table({"ARANEUS__JOBS__IMAGES": '{ "a/" = "b/" }'}) == {"a/": "b/"}
+    assert config.image_table({}) == {}
+    with pytest.raises(config.SettingsError, match="ARANEUS__JOBS__IMAGES"):
+        config.image_table({"ARANEUS__JOBS__IMAGES": '{ "a/" = 1 }'})
