@@ -63,7 +63,7 @@ def test_any_text_is_a_value_or_a_document_error(text: str | bytes) -> None:
         ("017", 17),
         ("1_000", "1_000"),
         ("+3", 3),
-        ("1e3", 1000.0),
+        ("1e3", 1000),
         (".5", 0.5),
         ("1.", 1.0),
         ("'1'", "1"),
@@ -144,3 +144,14 @@ def test_a_value_that_holds_itself_is_refused() -> None:
     value["self"] = [value]
     with pytest.raises(DocumentError, match="levels deep"):
         check_plain(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1.23e5", 123000), ("1E3", 1000), ("-2e0", -2), ("3.0", 3.0), ("1.5e-3", 0.0015), ("1e300", 1e300), ("2.5", 2.5)],
+)
+def test_whole_numbers_with_an_exponent_are_whole(text: str, number: float) -> None:
+    for document in (f'{{"x": {text}}}', f"x: {text}"):
+        found = parse_text(document.encode())["x"]
+        assert found == number
+        assert type(found) is type(number)
