@@ -114,5 +114,5 @@ def test_results_without_measure(owner: Visitor, project: str) -> None:
         }  # fmt: skip
         assert "expression" in failure(owner, project, f"large-{name}", tool)
     message = failure(owner, project, "loud", shell("yes error | head -c 100000000 >&2; exit 3"))
-    assert message.startswith("Job loud failed with exit code 3: ")
+    assert message.startswith("Job loud failed with exit code 3.\n")
     assert len(message) < 5000

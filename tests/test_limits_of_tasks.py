@@ -100,6 +100,16 @@ def test_a_fork_bomb_and_its_neighbour(owner: Visitor, project: str) -> None:
     assert owner.ended(task)["status"] == "FAILED"
 
 
+@pytest.mark.usefixtures("limited")
+def test_a_tool_that_starts_too_many_processes(owner: Visitor, project: str) -> None:
+    program = "import os, time\nfor _ in range(80):\n  if not os.fork(): time.sleep(3); os._exit(0)"
+    tool = {**shell("", requirements=stated()), "baseCommand": ["python3", "-c", program]}
+    message = failure(owner, project, "many", tool)
+    assert message.startswith("Job many failed with exit code 1")
+    assert "limit of 60 processes and threads" in message
+    assert "BlockingIOError" in message
+
+
 STUBBORN = (
     "trap '' TERM HUP INT; (setsid setsid sleep {0} >/dev/null 2>&1 &); (env -i sleep {0} &) ; nohup sleep {0} &"
     " while true; do sleep {0}; done"

@@ -8,8 +8,6 @@ from araneus.executors.cgroup_layout import Shortage
 from araneus.executors.jobdir import Finding, Record, Trace
 from araneus.model.job import Outcome, Reason
 
-_SIGNALS = {item.value: item.name for item in signal.Signals}
-
 
 class Stop(StrEnum):
     """Why the executor itself ended an attempt."""
@@ -41,7 +39,7 @@ def verdict(finding: Finding, *, stop: Stop | None = None, status: int | None = 
     if code is None and finding.trace is Trace.LOST and status is not None and status >= 0:
         code = status
     if code is not None:
-        return Outcome(reason=Reason.SUCCEEDED, exit_code=code, message=_signal(code))
+        return Outcome(reason=Reason.SUCCEEDED, exit_code=code)
     if not room:
         return Outcome(
             reason=Reason.DISK_FULL,
@@ -76,7 +74,7 @@ def explained(outcome: Outcome, seen: Seen, record: Record | None) -> Outcome:
     if seen.forks_refused and code != 0 and outcome.reason is Reason.SUCCEEDED:
         limit = f" of {record.processes}" if record and record.processes else ""
         sentence = f"The tool reached its limit{limit} processes and threads (setting jobs.max_processes)."
-        return replace(outcome, message=f"{outcome.message} {sentence}".strip())
+        return replace(outcome, message=sentence)
     return outcome
 
 
@@ -98,11 +96,3 @@ def _memory_sentence(shortage: Shortage, record: Record | None, code: int | None
         sentences.append(f"The kernel ended a process of the tool, and the tool then ended with exit code {code}.")
     sentences.append("State what it needs with ramMin (or its limit with ramMax) in ResourceRequirement.")
     return " ".join(sentences)
-
-
-def _signal(code: int) -> str:
-    name = _SIGNALS.get(code - 128)
-    if name is None:
-        return ""
-    hint = "; this machine may have run out of memory" if name == "SIGKILL" else ""
-    return f"The tool was ended by {name}{hint}."

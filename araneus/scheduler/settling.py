@@ -40,7 +40,7 @@ def settle(
     code = outcome.exit_code if outcome.exit_code is not None else 0
     if code not in tool.success_codes:
         reason = Reason.DISK_FULL if _is_full(directory) else Reason.EXIT_CODE
-        return Outcome(reason=reason, exit_code=code, message=_with_words("", directory, invocation)), None
+        return Outcome(reason=reason, exit_code=code, message=_with_words(outcome.message, directory, invocation)), None
     try:
         outputs = collect(tool, invocation, directory / jobdir.WORK, evaluator, exit_code=code)
         updated = updated_in_place(invocation, directory / jobdir.WORK)
