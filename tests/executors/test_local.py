@@ -131,10 +131,9 @@ def test_impossible_command_lines_are_outcomes(host: LocalExecutor, jobs: Path) 
     assert run(host, jobs / "d", "printf", "%s", "--", "-n", "\udcff").outcome.exit_code == 0
 
 
-def test_a_signal_is_named(host: LocalExecutor, jobs: Path) -> None:
+def test_a_signal_is_its_exit_code(host: LocalExecutor, jobs: Path) -> None:
     outcome = run(host, jobs / "a", "sh", "-c", "kill -SEGV $$").outcome
     assert (outcome.reason, outcome.exit_code) == (Reason.SUCCEEDED, 139)
-    assert "SIGSEGV" in outcome.message
 
 
 def test_a_tool_that_signals_its_whole_group_does_not_end_the_wrapper(host: LocalExecutor, jobs: Path) -> None:
