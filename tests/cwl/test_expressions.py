@@ -1,6 +1,7 @@
 """Evaluating expressions: references in Python, the rest in JavaScript, and where files may come from."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from araneus.cwl.errors import ExpressionError
 from araneus.cwl.expressions import Evaluator, evaluator_for, number_text
 from araneus.cwl.javascript import JavaScript
+from araneus.cwl.load import load_path
 from araneus.cwl.process import ExpressionTool
 
 INPUTS: dict[str, Any] = {
@@ -184,6 +186,50 @@ def test_files_from_the_inputs_may_be_returned(full: Evaluator) -> None:
 def test_an_expression_library_must_be_text(javascript: JavaScript) -> None:
     with pytest.raises(ExpressionError, match="expressionLib"):
         evaluator_for(_process(requirement={"expressionLib": [{"$include": "x.js"}]}), javascript)
+
+
+def test_a_library_may_come_from_a_file(javascript: JavaScript, tmp_path: Path) -> None:
+    (tmp_path / "lib.js").write_text("function twice(x) { return 2 * x } // of a file: $(no) ${expression}\n")
+    (tmp_path / "tool.cwl").write_text(
+        "{class: ExpressionTool, cwlVersion: v1.2, inputs: {a: int}, outputs: {b: int}, expression: '${return {b: 1}}',"
+        " requirements: {InlineJavascriptRequirement: {expressionLib: [{$include: lib.js}, 'var three = 3']}}}"
+    )
+    evaluator = evaluator_for(load_path(tmp_path / "tool.cwl"), javascript)
+    assert evaluator.evaluate("$(twice(inputs.a) + three)", inputs={"a": 4}) == 11
+
+
+def test_many_evaluations_of_a_tool_stay_apart(javascript: JavaScript) -> None:
+    evaluator = evaluator_for(_process(requirement={}), javascript)
+    for number in range(40):
+        assert evaluator.evaluate("$(inputs.n * 2)", inputs={"n": number}) == number * 2
+        assert evaluator.evaluate("${ seen = inputs.n; return typeof kept; }", inputs={"n": number}) == "undefined"
+        assert evaluator.evaluate("$(typeof seen)", inputs={"n": number}) == "undefined"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('$(inputs.x["a b"].y[0].length)', 2),
+        ("$(inputs['x']['a b']['y'][0][1])", 5),
+        ("$(inputs.x.größe_1)", "ü"),
+        ("$(inputs.x['$(a)'])", 1),
+        ("$(inputs.x['it\\'s'])", 2),
+        ('$(inputs.x["say \\"hi\\""])', 3),
+        ("\\$(inputs.x) \\${x} $(inputs.x.n)", "$(inputs.x) ${x} 4"),
+        ("$(inputs.x.n)$(inputs.x.n)", "44"),
+        ("$(inputs.x.n) ", 4),
+        ("$(inputs.gene[0])", "\U0001f9ec"),
+        ("$(inputs.big)", 2**64),
+        ("$(inputs.x.length)", 9),
+        ("$(inputs.empty.length)", 0),
+    ],
+)
+def test_references_by_the_grammar(plain: Evaluator, text: str, value: object) -> None:
+    x = {"a b": {"y": [[4, 5]]}, "größe_1": "ü", "$(a)": 1, "it's": 2, 'say "hi"': 3, "n": 4, "length": 9}
+    inputs = {"x": x, "gene": "\U0001f9ec", "big": 2**64, "empty": []}
+    result = plain.evaluate(text, inputs=inputs)
+    assert result == value
+    assert type(result) is type(value)
 
 
 @given(value=st.floats(allow_nan=False, allow_infinity=False) | st.integers())
