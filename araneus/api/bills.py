@@ -27,17 +27,17 @@ def _bill(conn: Connection, task_id: str, event: int, prices: Prices) -> Charge 
     project = projects.get(conn, task.project) if task is not None else None
     if task is None or project is None or task.end_time is None:
         return None
-    uses = charges.uses(conn, task_id).get(task_id, ())
+    uses = charges.uses(conn, [task_id]).get(task_id, ())
     return charge(task, project, event, cost_of(task.execution_settings, uses, prices))
 
 
 def costs(conn: Connection, shown: Sequence[Task], prices: Prices) -> dict[str, Cost]:
     """What the tasks cost that have ended, by id: from their bills, or as these will be written in a moment."""
     ended = {task.id: task for task in shown if task.status in TERMINAL}
-    found = charges.costs(conn, list(ended))
-    for task in ended.values():
-        if task.id not in found:
-            used = charges.uses(conn, task.id).values()
-            each = (cost_of(task.execution_settings, uses, prices) for uses in used)
-            found[task.id] = sum(each, Cost())
+    found = charges.costs(conn, list(ended), [task.id for task in ended.values() if task.batch])
+    missing = [task for task in ended.values() if task.id not in found]
+    used = charges.uses(conn, [task.id for task in missing])
+    for task in missing:
+        each = charges.uses_of_children(conn, task.id) if task.batch else {task.id: used.get(task.id, [])}
+        found[task.id] = sum((cost_of(task.execution_settings, uses, prices) for uses in each.values()), Cost())
     return found

@@ -61,9 +61,10 @@ def scroll_folder(call: Call, services: Services) -> Answer:
 
 
 def _scroll(conn: Connection, call: Call, folder: File) -> Answer:
-    if call.one("offset"):
+    at = wire.window(call)
+    if at.offset:
         raise Refusal(Fault.BAD_REQUEST, "Give either offset or token: a token says itself where the list goes on.")
-    limit, token = wire.window(call).limit, call.one("token") or START
+    limit, token = at.limit, call.one("token") or START
     place = [] if token == START else decode_token(token)
     if len(place) > 1:
         raise Refusal(Fault.BAD_REQUEST, "This token belongs to another list.")

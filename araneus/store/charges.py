@@ -19,6 +19,7 @@ _INSERT = {
     "sqlite": sqlite.insert(_table).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(_table).on_conflict_do_nothing(),
 }
+_USED = tuple(tables.attempts.c[name] for name in ("task", "resources", "created_on", "ended_on"))
 _OVERLAP = {"sqlite": 0, "postgresql": 1000}
 """Numbers of events that are looked at again: on PostgreSQL one may become visible after a later one."""
 
@@ -46,37 +47,40 @@ def unsettled(conn: Connection, limit: int) -> list[tuple[str, int]]:
     return [(task, event) for task, event in conn.execute(query)]
 
 
-def costs(conn: Connection, task_ids: Collection[str]) -> dict[str, Cost]:
-    """What the tasks cost that have a bill; the parent of a batch costs what its children do."""
+def costs(conn: Connection, task_ids: Collection[str], parents: Collection[str]) -> dict[str, Cost]:
+    """What the tasks cost that have a bill. ``parents`` are those of them that are parents of batches: they cost what
+    their children do."""
     found: dict[str, Cost] = {}
     for some in chunks(task_ids):
         rows = conn.execute(
             select(_table.c.task, _table.c.computation, _table.c.storage).where(_table.c.task.in_(some))
         )
         found.update({task: Cost(computation=computation, storage=storage) for task, computation, storage in rows})
+    for some in chunks([parent for parent in parents if parent in found]):
         children = conn.execute(
             select(_table.c.parent, func.sum(_table.c.computation), func.sum(_table.c.storage))
             .where(_table.c.parent.in_(some))
             .group_by(_table.c.parent)
         )
         for parent, computation, storage in children:
-            if parent in found:
-                found[parent] = Cost(computation=int(computation), storage=int(storage))
+            found[parent] = Cost(computation=int(computation), storage=int(storage))
     return found
 
 
-def uses(conn: Connection, task_id: str) -> dict[str, list[Use]]:
-    """What the attempts of a task and of its children used, by task. An attempt that has not ended used nothing."""
-    attempts, tasks = tables.attempts, tables.tasks
+def uses(conn: Connection, task_ids: Collection[str]) -> dict[str, list[Use]]:
+    """What the attempts of these tasks used, by task. An attempt that has not ended used nothing."""
     found: dict[str, list[Use]] = {}
-    columns = (attempts.c.task, attempts.c.resources, attempts.c.created_on, attempts.c.ended_on)
-    own = select(*columns).where(attempts.c.task == task_id)
-    children = select(*columns).join(tasks, tasks.c.id == attempts.c.task).where(tasks.c.parent == task_id)
-    for query in (own, children):
-        for task, resources, start, end in conn.execute(query):
+    for some in chunks(task_ids):
+        for task, resources, start, end in conn.execute(select(*_USED).where(tables.attempts.c.task.in_(some))):
             if end is not None:
                 found.setdefault(task, []).append(Use(resources=resources, start=start, end=end))
     return found
+
+
+def uses_of_children(conn: Connection, parent: str) -> dict[str, list[Use]]:
+    """The same of the children of a batch."""
+    tasks = tables.tasks
+    return uses(conn, list(conn.execute(select(tasks.c.id).where(tasks.c.parent == parent)).scalars()))
 
 
 def page(

@@ -36,6 +36,7 @@ def test_every_file_comes_once_while_others_come_and_go(client: httpx.Client, pr
     answer = client.get("/v2/files/scroll", params={"project": project, "token": "init", "limit": 2})
     seen = [item["name"] for item in answer.json()["items"]]
     assert answer.headers["x-total-matching-query"] == "7"
+    assert client.get("/v2/files/scroll", params={"project": project, "offset": 0, "limit": 2}).json()["items"][0]
     first = client.get("/v2/files", params={"project": project, "name": "f00"}).json()["items"][0]
     client.delete(first["href"])
     make_folder(client, "a-new-one-before", project=project)
