@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from araneus.executors import images, programs
@@ -21,7 +21,7 @@ from araneus.executors.errors import CannotStartError
 from araneus.executors.image_files import OncePerImage, docker_archive, workplace
 from araneus.executors.images import Wanted, unavailable
 from araneus.executors.jobdir import TEMPORARY, WORK
-from araneus.executors.mounts import Bind
+from araneus.executors.mounts import Bind, refuse_detours
 from araneus.executors.programs import CLIENT_VARIABLES, PROXY_VARIABLES, ProgramError
 from araneus.model.job import Outcome, Reason
 
@@ -99,12 +99,13 @@ class Apptainer:
                 " jobs.directory to another place.",
             )
         scratch = os.fspath(submission.directory / TEMPORARY)
-        mounts = {bind.target: bind for bind in binds}
+        mounts = {f"/{PurePosixPath(bind.target.lstrip('/'))}": bind for bind in binds}
         # What the program puts there otherwise is memory that nobody counts, and very little of it.
         for target in ("/tmp", "/var/tmp", submission.temporary):  # noqa: S108 - the container's own
             mounts.setdefault(target, Bind(source=scratch, target=target, writable=True))
         # --home says what HOME is and mounts it, but before the others, one of which may lie above it.
         mounts[submission.work] = Bind(source=work, target=submission.work, writable=True)
+        refuse_detours(mounts)
         environment = {"TMPDIR": submission.temporary, **submission.environment}
         environment.pop("HOME", None)
         command = with_odd_names(submission.command, environment, "env")

@@ -13,7 +13,7 @@ import fcntl
 import os
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -182,6 +182,26 @@ class Placer:
         aside = self.submission.directory / "aside"
         aside.mkdir(exist_ok=True)
         return aside / f"{len(self._binds)}-{PurePosixPath(target).name[:100]}"
+
+
+def refuse_detours(mounts: Mapping[str, Bind]) -> None:
+    """Raise BAD_INPUT when a mount lies behind a link in another one.
+
+    For enclosures that make what they mount upon before they are closed, and would follow the link outside. ``mounts``
+    are by target.
+    """
+    for target in mounts:
+        pure = PurePosixPath(target)
+        outer = next((str(parent) for parent in pure.parents if str(parent) in mounts), None)
+        if outer is None:
+            continue
+        place = Path(mounts[outer].source)
+        for part in pure.relative_to(outer).parts:
+            place /= part
+            if place.is_symlink():
+                raise CannotStartError(
+                    Reason.BAD_INPUT, f"{target!r} cannot be put in place: {part!r} of {outer!r} is a link."
+                )
 
 
 def copy(source: Path, target: Path) -> None:

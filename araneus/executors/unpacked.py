@@ -16,11 +16,10 @@ from typing import Final
 from araneus.executors import bubblewrap
 from araneus.executors.base import Image, Submission
 from araneus.executors.enclosure import Launch
-from araneus.executors.errors import CannotStartError
 from araneus.executors.jobdir import TEMPORARY, WORK
-from araneus.executors.mounts import Bind
+from araneus.executors.mounts import Bind, refuse_detours
 from araneus.executors.unpacked_images import UnpackedImages
-from araneus.model.job import Outcome, Reason
+from araneus.model.job import Outcome
 
 _NOBODY: Final = 65534
 _KERNEL: Final = ("/proc", "/dev")
@@ -65,7 +64,7 @@ class Unpacked:
         """The image's entrypoint and the command in a sandbox on the image's root."""
         stored = self._images.stored(image)
         mounts = _mounts(submission, binds)
-        _refuse_detours(mounts)
+        refuse_detours(mounts)
         environment = {
             **stored.environment,
             "HOME": submission.work,
@@ -144,22 +143,6 @@ def _mounts(submission: Submission, binds: Iterable[Bind]) -> dict[str, Bind]:
     found.append(Bind(source=os.fspath(submission.directory / WORK), target=submission.work, writable=True))
     by_target = {f"/{PurePosixPath(bind.target.lstrip('/'))}": bind for bind in (*found, *binds)}
     return {target: by_target[target] for target in sorted(by_target, key=lambda target: PurePosixPath(target).parts)}
-
-
-def _refuse_detours(mounts: Mapping[str, Bind]) -> None:
-    """Raise BAD_INPUT when a mount lies behind a link in another one: it would be followed outside of the sandbox."""
-    for target in mounts:
-        pure = PurePosixPath(target)
-        outer = next((str(parent) for parent in pure.parents if str(parent) in mounts), None)
-        if outer is None:
-            continue
-        place = Path(mounts[outer].source)
-        for part in pure.relative_to(outer).parts:
-            place /= part
-            if place.is_symlink():
-                raise CannotStartError(
-                    Reason.BAD_INPUT, f"{target!r} cannot be put in place: {part!r} of {outer!r} is a link."
-                )
 
 
 def _machine() -> tuple[str, ...]:

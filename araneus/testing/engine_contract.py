@@ -33,7 +33,8 @@ from araneus.testing.executor_contract import submission, wait
 class Images:
     """``plain``: PATH is ``/bin``, ``FROM_IMAGE`` is ``yes``, ``CHANGED`` is ``image``, a setuid program ``/bin/suid``;
     ``entry``: its entrypoint is ``/bin/echo entry``; ``user``: ``USER`` is 1234, ``WORKDIR`` is ``/elsewhere``;
-    ``odd``: ``/data`` and ``/links`` are links to a directory of this machine; ``missing`` is not in the registry."""
+    ``odd``: ``/data``, ``/links``, ``/srv`` and ``/home`` are links to a directory of this machine; ``missing`` is
+    not in the registry."""
 
     plain: str
     entry: str
@@ -218,11 +219,24 @@ class EngineContract:
         self, run: Callable[..., tuple[Ended, str]], images: Images, tmp_path: Path
     ) -> None:
         # `odd` has links to /tmp/araneus-link-target where the job's own paths want directories.
-        literals = (Literal(target="/data/x", content=b"x"), Literal(target="/links/deep/y", content=b"y"))
+        targets = ("/data/x", "/links/deep/y", "/srv/deep/z", "/home/w")
+        literals = tuple(Literal(target=target, content=b"x") for target in targets)
         before = {path.name for path in Path("/tmp").iterdir()}  # noqa: S108 - the machine's own
-        run("cat /data/x /links/deep/y", image=Image(pull=images.odd), literals=literals)
+        run("cat /data/x /links/deep/y /srv/deep/z /home/w", image=Image(pull=images.odd), literals=literals)
         after = {path.name for path in Path("/tmp").iterdir()}  # noqa: S108 - as above
         assert "araneus-link-target" not in after - before
+
+    def test_links_of_an_input_lead_nowhere(self, run: Callable[..., tuple[Ended, str]], tmp_path: Path) -> None:
+        victim, given = tmp_path / "victim", tmp_path / "given"
+        victim.mkdir()
+        given.mkdir()
+        (given / "out").symlink_to(victim)
+        # Where bubblewrap has this machine's files while it makes a sandbox.
+        (given / "old").symlink_to(f"/oldroot{victim}")
+        mount = Mount(source=given, target="/given", writable=True)
+        for number, target in enumerate(("/given/out/x", "/given/old/deep/x")):
+            run("true", name=f"n{number}", mounts=(mount,), literals=(Literal(target=target, content=b"x"),))
+            assert list(victim.iterdir()) == []
 
     def test_an_image_that_is_not_there_is_named(
         self, run: Callable[..., tuple[Ended, str]], images: Images, jobs: Path

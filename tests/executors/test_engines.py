@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pickle
 import shutil
 import subprocess
 import tarfile
@@ -407,3 +408,9 @@ def test_what_a_killed_process_left_is_removed(registry: Registry, images: Image
             make(environ, tmp_path / "images", registry).prepare(Image(pull=images.missing), lambda _: None)
         assert not left.exists()
         assert list((tmp_path / "images").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", engines.ORDER)
+def test_an_engine_can_be_sent_to_another_process(name: str, tmp_path: Path) -> None:
+    engine = engines.make(name, tmp_path, {}, Policy(memory=1000))
+    assert pickle.loads(pickle.dumps(engine)).name == engine.name
