@@ -88,8 +88,8 @@ class Containers:
         found = []
         if not self.bare.encloses:
             found.append(
-                "Tools without a container image run as the server's own user and see its files. Install bubblewrap to"
-                " close them off."
+                "Tools without a container image run as the server's own user, see its files and have its network."
+                " Install bubblewrap to close them off."
             )
         if self.engine is None:
             found.append("There is no container engine: tools that require an image will fail.")
