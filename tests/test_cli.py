@@ -117,6 +117,25 @@ def test_a_token_is_made_listed_and_revoked_at_once(server: Server) -> None:
     assert "for the cluster" not in whole(server, "token", "list")
 
 
+def test_a_user_is_disabled_and_enabled_at_once(server: Server) -> None:
+    token = whole(server, "user", "add", "ida", "--admin").splitlines()[-1]
+    assert "disabled" in whole(server, "user", "disable", "ida")
+    assert status(server, token) == 401
+    whole(server, "user", "enable", "ida")
+    assert status(server, token) == 200
+
+
+def test_a_division_is_made_and_joined(server: Server) -> None:
+    token = whole(server, "user", "add", "kathleen").splitlines()[-1]
+    whole(server, "division", "add", "kings", "--name", "King's College")
+    whole(server, "division", "join", "kings", "kathleen", "--role", "admin")
+    with httpx.Client(headers={"X-SBG-Auth-Token": token}, timeout=60) as client:
+        endpoint = server.credentials["api_endpoint"]
+        assert [item["name"] for item in client.get(f"{endpoint}/divisions").json()["items"]] == ["King's College"]
+        (member,) = client.get(f"{endpoint}/users", params={"division": "kings"}).json()["items"]
+    assert (member["username"], member["role"]) == ("kathleen", "ADMIN")
+
+
 @pytest.mark.parametrize(
     ("command", "code", "words"),
     [
@@ -126,6 +145,8 @@ def test_a_token_is_made_listed_and_revoked_at_once(server: Server) -> None:
         (["user", "add", "ä"], 1, "cannot be a username"),
         (["user", "add", "x" * 65], 1, "cannot be a username"),
         (["user", "add", ""], 1, "cannot be a username"),
+        (["user", "disable", "nobody"], 1, "No user 'nobody'"),
+        (["division", "join", "nowhere", "nobody"], 1, "no division 'nowhere'"),
         (["token", "create", "nobody"], 1, "No user 'nobody'"),
         (["token", "list", "nobody"], 1, "No user 'nobody'"),
         (["token", "create", "nobody", "--days", "0"], 2, "--days"),
