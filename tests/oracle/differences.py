@@ -306,7 +306,7 @@ _EXPONENT: Final = re.compile(r"-?\d+(?:\.\d+)?[eE][+-]?\d+")
 
 def plain_numbers(text: str) -> str:
     plain = _EXPONENT.sub(lambda match: format(Decimal(match[0]), "f"), text)
-    return re.sub(r"(?<![\w.])(-?\d+)\.0(?![\w.])", r"\1", plain)
+    return re.sub(r"(?<![\d.])(\d+)\.0(?![\w.])", r"\1", plain)
 
 
 def plain_booleans(text: str) -> str:

@@ -63,8 +63,8 @@ EXPLAINED: Final = (
         name="spelling of numbers",
         right="both",
         reason="A number stands in decimal notation here, without a fraction that is zero (1.23e5 and 123000.0 are one"
-        " value and give 123000, as a conformance test wants); the peer keeps the spelling of the YAML (10.0), and exponents"
-        " inside text, lists and results of JavaScript.",
+        " value and give 123000, as a conformance test wants); the peer keeps the spelling of the YAML (10.0), and the"
+        " exponents inside text, lists and results of JavaScript.",
         source="v1.2 CommandLineTool, CommandLineBinding: 'decimal representation'; test very_big_and_very_floats",
         recognise=after(rewritten(plain_numbers)),
     ),
@@ -279,13 +279,14 @@ EXPLAINED: Final = (
     Explained(
         name="one file for a list of files",
         right="platform",
-        reason="A File where a step wants File[], or a list of one where it wants a File, is settled at run time, as"
-        " the"
+        reason="A File where a step wants File[], or a list of one where it wants a File, is settled at run time as the"
         " platform does; the peer refuses.",
         source="none: an extension of the platform",
         recognise=lambda case, ours, theirs: (
             case.document["class"] == "Workflow"
-            and only_theirs(r"Invalid job input record.*expected (list of )?File")(case, ours, theirs)
+            and only_theirs(r"Invalid job input record.*expected (list of )?File|\"File\"\}? is incompatible")(
+                case, ours, theirs
+            )
         ),
     ),
     Explained(
@@ -321,11 +322,11 @@ EXPLAINED: Final = (
         recognise=only_ours("has no 'checksum'"),
     ),
     Explained(
-        name="fractions as positions",
+        name="positions of arguments",
         right="ours",
         reason="A position must be an integer; the peer looks at those of inputs, not at those of arguments.",
         source="v1.2 CommandLineTool, CommandLineBinding, position: 'a single value of type int or a null'",
-        recognise=only_ours(r"/position: must give an integer, not -?\d+\.\d+"),
+        recognise=only_ours(r"arguments\[\d+\]/position: must give an integer"),
     ),
     Explained(
         name="literals that are matched again",
@@ -334,5 +335,19 @@ EXPLAINED: Final = (
         " directory for the file.",
         source="v1.2 CommandLineTool, CommandOutputBinding, glob",
         recognise=only_theirs(r"Is a directory: '\S*/out/\w+/'"),
+    ),
+    Explained(
+        name="negative resources",
+        right="ours",
+        reason="An expression of ResourceRequirement that gives a negative number is no amount; the peer goes on.",
+        source="v1.2 CommandLineTool, ResourceRequirement: 'Minimum reserved number of CPU cores'",
+        recognise=only_ours(r"ResourceRequirement/\w+: must be between 0 and 2\^53, not -"),
+    ),
+    Explained(
+        name="one file matched twice",
+        right="ours",
+        reason="One file that several patterns of a glob match is a single file also for a port that takes one.",
+        source="v1.2 CommandLineTool, CommandOutputBinding, glob: 'find files that match any pattern in the array'",
+        recognise=only_theirs("Multiple matches for output item that is a single file"),
     ),
 )

@@ -12,24 +12,21 @@ from tests.oracle.judge import CASES, Judge, sampled
 from tests.oracle.runs import run_cases
 from tests.oracle.tools import command_cases
 
-pytestmark = pytest.mark.timeout(max(300, 2 * CASES))
+pytestmark = [pytest.mark.oracle, pytest.mark.slow, pytest.mark.timeout(max(300, 2 * CASES))]
 
 
-@pytest.mark.slow
 @sampled(0.7)
 @given(case=command_cases())
 def test_command_lines(judge: Judge, case: Case) -> None:
     judge.check(case, run=False)
 
 
-@pytest.mark.slow
 @sampled(0.2)
 @given(case=run_cases())
 def test_outputs(judge: Judge, case: Case) -> None:
     judge.check(case, run=True)
 
 
-@pytest.mark.slow
 @sampled(0.1)
 @given(case=flow_cases())
 def test_workflows(judge: Judge, case: Case) -> None:
