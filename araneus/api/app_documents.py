@@ -22,6 +22,8 @@ from araneus.model.app import App
 from araneus.model.errors import Fault, Refusal
 
 MAX_DOCUMENT: Final = 16 * 1024**2
+MAX_VALUES: Final = 300_000
+"""Values in one document: ten times those of the largest real app, and loaded in about a second."""
 MAX_PROBLEMS: Final = 200
 _PREFIX: Final = "sbg"
 _OWN: Final = f"{_PREFIX}:"
@@ -85,7 +87,7 @@ def _parsed(text: str | bytes) -> Any:
     if len(text) > MAX_DOCUMENT:
         raise Refusal(Fault.TOO_LARGE, f"An app document may have at most {MAX_DOCUMENT // 1024**2} MiB.")
     try:
-        return parse_text(text)
+        return parse_text(text, values=MAX_VALUES)
     except (DocumentError, UnsupportedError) as error:
         raise _invalid([str(problem) for problem in error.problems]) from error
 

@@ -109,14 +109,18 @@ def class_name(given: str, scope: Scope) -> str:
     return full if full in _FIELDS else given
 
 
+class _Several(list[Any]):
+    """The values of one class so far: a list of our own, that grows in place."""
+
+
 def _add_foreign(found: Classes, name: str, entry: Mapping[str, Any]) -> None:
     """A class that is given several times (``sbg:SaveLogs``) keeps all its values, as one list."""
     if name not in found or "value" not in entry:
         found[name] = entry
         return
-    values: list[Any] = []
-    for value in (found[name].get("value"), entry["value"]):
-        values.extend(value if isinstance(value, list) else [value])
+    held = found[name].get("value")
+    values = held if isinstance(held, _Several) else _Several(held if isinstance(held, list) else [held])
+    values.extend(entry["value"] if isinstance(entry["value"], list) else [entry["value"]])
     found[name] = {**found[name], "value": values}
 
 

@@ -20,6 +20,7 @@ MAX_TEXT: Final = 64 * 2**20
 MAX_DEPTH: Final = 100
 MAX_NODES: Final = 1_000_000
 MAX_DIGITS: Final = 4000
+_TEXT_SHARE: Final = 5  # of the commas and brackets in JSON most may stand inside of texts
 
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
@@ -37,15 +38,17 @@ _WORDS: Final[dict[str, bool | None]] = {
     "False": False,
     "FALSE": False,
 }
-_COMMENT = re.compile(r"""(?:^|[\s,\[{}\]])(?://|/\*)""")
 _MERGE: Final = "<<"
 _TAG = "tag:yaml.org,2002:"
 _EXACT: Final = 2.0**53
 _SCALAR_TAGS: Final = frozenset(_TAG + name for name in ("null", "bool", "int", "float"))
 
 
-def parse_text(text: str | bytes) -> Any:
-    """The plain value of a JSON or YAML 1.2 text (UTF-8 where it is bytes). Raises `DocumentError`."""
+def parse_text(text: str | bytes, *, values: int = MAX_NODES) -> Any:
+    """The plain value of a JSON or YAML 1.2 text (UTF-8 where it is bytes), of at most so many values.
+
+    Raises `DocumentError`.
+    """
     if len(text) > MAX_TEXT:
         _refuse(f"the text is larger than {MAX_TEXT // 2**20} MiB")
     if isinstance(text, bytes):
@@ -54,17 +57,20 @@ def parse_text(text: str | bytes) -> Any:
     if text.lstrip()[:2] in {"//", "/*"}:
         _refuse("neither JSON nor YAML begins with // or /*: comments begin with # in YAML, and JSON has none")
     if text.lstrip()[:1] in {"{", "["}:
+        if text.count(",") + text.count("[") + text.count("{") > _TEXT_SHARE * values:
+            _refuse(f"the document has more than {values} values")  # before they take their memory
         try:
             value = json.loads(
                 text, object_pairs_hook=_unique, parse_constant=_constant, parse_int=_json_integer, parse_float=_number
             )
         except RecursionError:
             _refuse(f"the document is nested more than {MAX_DEPTH} levels deep")
-        except ValueError:
-            return _parse_yaml(text)  # flow-style YAML, or a mistake whose line the YAML parser knows
-        check_plain(value)
+        except ValueError as error:
+            _refuse_comments(text, error)
+            return _parse_yaml(text, values)  # flow-style YAML, or a mistake whose line the YAML parser knows
+        check_plain(value, values)
         return value
-    return _parse_yaml(text)
+    return _parse_yaml(text, values)
 
 
 def _decoded(text: bytes) -> str:
@@ -78,7 +84,7 @@ def _decoded(text: bytes) -> str:
         raise DocumentError(Problem(f"line {line}, column {column}", what)) from error
 
 
-def check_plain(value: Any) -> None:
+def check_plain(value: Any, values: int = MAX_NODES) -> None:
     """Raise `DocumentError` unless the value is plain JSON within the limits of depth and size."""
     level: list[Any] = [value]
     count = 0
@@ -86,8 +92,8 @@ def check_plain(value: Any) -> None:
         if not level:
             return
         count += len(level)
-        if count > MAX_NODES:
-            _refuse(f"the document has more than {MAX_NODES} values")
+        if count > values:
+            _refuse(f"the document has more than {values} values")
         below: list[Any] = []
         for item in level:
             _collect(item, below)
@@ -135,9 +141,9 @@ def _json_integer(digits: str) -> int:
     return int(digits)
 
 
-def _parse_yaml(text: str) -> Any:
+def _parse_yaml(text: str, values: int) -> Any:
     try:
-        return _Builder(yaml.parse(text, Loader=yaml.CSafeLoader)).document()
+        return _Builder(yaml.parse(text, Loader=yaml.CSafeLoader), values).document()
     except yaml.MarkedYAMLError as error:
         advice = _advice(text, error.problem_mark)
         _refuse(f"not valid YAML or JSON: {error.problem}{advice}", error.problem_mark)
@@ -145,14 +151,17 @@ def _parse_yaml(text: str) -> Any:
         _refuse(f"not valid YAML or JSON: {str(error).splitlines()[0][:200]}")
 
 
+def _refuse_comments(text: str, error: ValueError) -> None:
+    if isinstance(error, json.JSONDecodeError) and text[error.pos : error.pos + 80].lstrip()[:2] in {"//", "/*"}:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise DocumentError(Problem(where, "not valid JSON: it has no comments; in YAML they begin with #")) from error
+
+
 def _advice(text: str, mark: Any) -> str:
     """What to do about the commonest mistakes, from the characters at which the parser stopped."""
     rest = text[mark.index :] if mark is not None else ""
-    before = text[: mark.index].rpartition("\n")[2] if mark is not None else ""
     if rest.startswith("\t"):
         return "; indent with spaces, not with tabs"
-    if _COMMENT.search(before) or rest.startswith(("//", "/*")):
-        return "; JSON has no comments"
     if rest.startswith(("@", "`", "%")):
         return f"; put quotes around a text that begins with {rest[0]}"
     return ""
@@ -177,8 +186,9 @@ class _Builder:
     An anchored value is remembered with its expanded size; an alias shares the value and counts that size again.
     """
 
-    def __init__(self, events: Iterator[Any]) -> None:
+    def __init__(self, events: Iterator[Any], values: int) -> None:
         self._events = events
+        self._values = values
         self._open: list[_Open] = []
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._count = 0
@@ -202,7 +212,7 @@ class _Builder:
                 if self._documents > 1:
                     _refuse("a second document begins here; only one is expected", event.start_mark)
         if self._aliased:
-            check_plain(self._result)  # aliases inside aliases can be deeper than the text
+            check_plain(self._result, self._values)  # aliases inside aliases can be deeper than the text
         return self._result
 
     def _scalar(self, event: Any) -> None:
@@ -269,8 +279,8 @@ class _Builder:
 
     def _grow(self, size: int, mark: Any) -> None:
         self._count += size
-        if self._count > MAX_NODES:
-            _refuse(f"the document has more than {MAX_NODES} values (aliases count each time)", mark)
+        if self._count > self._values:
+            _refuse(f"the document has more than {self._values} values (aliases count each time)", mark)
 
 
 def _merge(own: dict[str, Any], mark: Any) -> None:

@@ -83,6 +83,41 @@ def test_yaml_is_read_by_the_core_schema(text: str, value: Any) -> None:
     assert type(found) is type(value) or text == "!!float 1"
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: &x {p: 1, q: 2}\nb:\n  <<: *x\n  q: 3", {"p": 1, "q": 3}),
+        ("b: {<<: [{p: 1}, {p: 2, q: 2}]}", {"p": 1, "q": 2}),
+        ("b: {'<<': 1}", {"<<": 1}),
+        ('{"b": {"<<": {"p": 1}}}', {"<<": {"p": 1}}),
+    ],
+)
+def test_merge_keys(text: str, value: Any) -> None:
+    assert parse_text(text)["b"] == value
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        (b"a: 1\nb: caf\xe9\n", "line 2, column 7", "save it as UTF-8"),
+        (b"\xff\xfea\x00", "line 1", "looks like UTF-16"),
+        ("a:\n\tb: 1", "line 2", "with spaces, not with tabs"),
+        ('{"a": 1, // x\n "b": 2}', "line 1", "no comments"),
+        ('{"a": 1,\n // x\n "b": 2}', "line 2", "no comments"),
+        ('// x\n{"a": 1}', "", "JSON has none"),
+        ('/* x */ {"a": 1}', "", "JSON has none"),
+        ("a: @x", "line 1, column 4", "put quotes around"),
+        ("a: {<<: 1}", "line 1", "takes a mapping"),
+    ],
+)
+def test_common_mistakes_are_told_with_what_to_do(text: str | bytes, where: str, what: str) -> None:
+    with pytest.raises(DocumentError) as caught:
+        parse_text(text)
+    [problem] = caught.value.problems
+    assert problem.where.startswith(where)
+    assert what in problem.what
+
+
 BOMB = "l0: &l0 [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
     f"l{n}: &l{n} [{','.join([f'*l{n - 1}'] * 10)}]\n" for n in range(1, 12)
 )
