@@ -36,8 +36,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def ended_task(server: Server, project: str, hours: float = 1.0, **fields: Any) -> Task:
-    """A task of one job that took so long, from `START` or the given ``at``."""
-    at = fields.pop("at", START)
+    """A task of one job that took so long, from `START` or the given ``at``; ``meanwhile`` has its id first."""
+    at, meanwhile = fields.pop("at", START), fields.pop("meanwhile", None)
     draft = Task(
         id=new_uuid(), project=project, app=f"{project}/tool/0", name="analysis", created_by="rosalind",
         created_time=at, **fields,
@@ -45,6 +45,9 @@ def ended_task(server: Server, project: str, hours: float = 1.0, **fields: Any) 
     end = at + timedelta(hours=hours)
     with server.services.database.write() as conn:
         tasks.insert(conn, draft)
+    if meanwhile is not None:
+        meanwhile(draft.id)
+    with server.services.database.write() as conn:
         task = draft
         for status, moment in ((Status.QUEUED, at), (Status.RUNNING, at), (Status.COMPLETED, end)):
             after, event = step(task, status, now=moment, actor="rosalind")
@@ -101,8 +104,12 @@ def test_a_task_costs_its_cores_and_its_disk(server: Server, client: httpx.Clien
 
 def test_a_batch_costs_what_its_children_do(server: Server, client: httpx.Client) -> None:
     project = make_project(client)["id"]
-    parent = ended_task(server, project, batch=True)
-    children = [ended_task(server, project, hours=hours, parent=parent.id) for hours in (0.001, 1, 2)]
+    children: list[Task] = []
+
+    def split(parent: str) -> None:
+        children.extend(ended_task(server, project, hours=hours, parent=parent) for hours in (0.001, 1, 2))
+
+    parent = ended_task(server, project, batch=True, meanwhile=split)
     before = price(client, parent)
     settled(server, 4)
     total = sum(Decimal(str(price(client, child)["amount"])) for child in children)

@@ -25,7 +25,8 @@ KEYS = st.sampled_from(
         "name", "project", "parent", "type", "metadata", "tags", "permissions", "username", "email", "settings", "size",
         "part_size", "part_number", "response", "headers", "ETag", "parts", "items", "file_ids", "id", "app", "inputs",
         "batch", "batch_input", "batch_by", "class", "path", "cwlVersion", "steps", "execution_settings", "task_ids",
-        "output_location", "description", "billing_group", "intermediate_files", "duration", "", "\x00",
+        "output_location", "description", "billing_group", "intermediate_files", "duration", "", "\x00", "file",
+        "query", "paths", "days", "label", "division", "admin", "disabled",
     ]
 )  # fmt: skip
 LEAVES = (
@@ -42,7 +43,8 @@ QUERIES = st.lists(
             [
                 "fields", "offset", "limit", "project", "parent", "name", "tag", "metadata.x", "origin.task", "status",
                 "overwrite", "list_parts", "id", "q", "visibility", "order_by", "order", "created_from", "action",
-                "category", "tags", "run", "expires", "signature", "batch", "username", "",
+                "category", "tags", "run", "expires", "signature", "batch", "username", "", "token", "cont_token", "by",
+                "division", "role", "_all", "date_from", "date_to", "invoice_id",
             ]
         ),
         st.sampled_from(NASTY) | st.text(max_size=6),

@@ -7,13 +7,24 @@ import httpx
 import pytest
 
 from araneus.testing.postgres import PostgresAbsent, PrivatePostgres
-from tests.api import test_bulk, test_edge, test_errands, test_files, test_projects, test_uploads
+from tests.api import (
+    test_billing,
+    test_bulk,
+    test_edge,
+    test_errands,
+    test_files,
+    test_people,
+    test_projects,
+    test_uploads,
+)
 from tests.api.conftest import Server, running
 
 pytestmark = pytest.mark.postgres
 project = test_files.project
 log = test_files.log
 grown = test_errands.grown
+admin = test_people.admin
+division = test_people.division
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +40,7 @@ def postgres() -> Iterator[PrivatePostgres]:
 @pytest.fixture
 def server(postgres: PrivatePostgres, tmp_path: Path) -> Iterator[Server]:
     url = postgres.create_database()
-    with running(tmp_path, url=url) as started:
+    with running(tmp_path, url=url, prices=test_billing.PRICES) as started:
         yield started
     postgres.drop_database(url)
 
@@ -67,3 +78,11 @@ test_errand_deletions = test_errands.test_deleting_folders_with_their_content
 test_errand_failures = test_errands.test_an_item_that_fails_does_not_stop_the_others
 test_errand_lists = test_errands.test_errands_of_others_do_not_exist
 test_errand_trouble = test_errands.test_a_step_that_keeps_failing_is_skipped
+test_prices = test_billing.test_a_task_costs_its_cores_and_its_disk
+test_batch_prices = test_billing.test_a_batch_costs_what_its_children_do
+test_breakdowns = test_billing.test_the_breakdowns_add_up
+test_breakdown_days = test_billing.test_analyses_by_date
+test_storage_costs = test_billing.test_storage
+test_accounts = test_people.test_a_user_is_added_gets_a_token_and_is_disabled
+test_links = test_people.test_links_end_with_the_account_and_with_the_rights
+test_divisions = test_people.test_other_divisions_do_not_exist
