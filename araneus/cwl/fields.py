@@ -63,14 +63,12 @@ def likely(key: str, allowed: Collection[str]) -> str | None:
 
 def meant(name: str, known: Collection[str]) -> str:
     """The end of a sentence about an unknown name: ``; did you mean 'reads'?``, or nothing when none is near."""
-    given = short(name[-MAX_ID:]).casefold()
-    plain = {each.casefold(): each for each in known}
-    for candidates in ({short(each): each for each in plain}, {each: each for each in plain}):
-        if given in candidates:
-            return f"; did you mean {plain[candidates[given]]!r}?"
-    if len(plain) > _MAX_COMPARED:
-        return ""
-    near = get_close_matches(name[-80:].casefold(), plain, n=1, cutoff=_KINSHIP)
+    plain = {each.casefold(): each for each in sorted(known)}
+    given = name[-MAX_ID:].casefold()
+    near = [given] if given in plain else []
+    if not near and len(plain) <= _MAX_COMPARED:
+        near = get_close_matches(given[-80:], plain, n=1, cutoff=_KINSHIP)
+    near = near or [each for each in plain if short(each) == short(given)]
     return f"; did you mean {plain[near[0]][:80]!r}?" if near else ""
 
 
