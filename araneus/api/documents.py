@@ -33,6 +33,8 @@ _DIFFERENCES = """\
   are kept but change nothing: jobs run here.
 - The rate limit is off unless `limits.requests` is set; the headers are there and announce 1000 requests.
 - CWL v1.0, v1.1 and v1.2 run. Apps in sbg:draft-2, Nextflow or WDL are kept, and say why they cannot run.
+- An app whose links are broken is kept, with `sbg:validationErrors`, if it has an `sbg:` key, class or namespace. Any
+  other with a mistake is refused, with all its problems. Harmless mistakes are `warnings` of its tasks.
 - A member is added by the name or address of a user that exists; there are no invitations, and teams and divisions
   cannot be members.
 - Users, tokens and divisions are made with `araneus user`, `araneus token` and `araneus division`, or by an
