@@ -36,6 +36,7 @@ class Active:
     backlog: int = 0
     flying: set[str] = field(default_factory=set)
     inbox: list[Ended] = field(default_factory=list)
+    heard_at: float = 0.0
     jobs: list[Job] = field(default_factory=list)
     ended: list[AttemptEnd] = field(default_factory=list)
     given: frozenset[Location] = frozenset()
@@ -106,10 +107,12 @@ class Active:
         self.prepared.clear()
         self.inbox.clear()
 
-    def hear(self, ended: Ended) -> None:
-        """An attempt of this task ended. Of a task that is stopping nothing is collected any more."""
+    def hear(self, ended: Ended, now: float) -> None:
+        """An attempt of this task ended, and that was heard at ``now`` (monotonic). Of a task that is stopping nothing
+        is collected any more."""
         self.flying.discard(ended.attempt)
         if not self.stopping:
+            self.heard_at = self.heard_at if self.inbox else now
             self.inbox.append(ended)
 
     def started(self, one: Prepared, now: datetime) -> None:
@@ -160,12 +163,19 @@ class Active:
             return math.inf
         return max(due, self.retry_at)
 
-    def wants_turn(self, window: int) -> bool:
-        """Whether its lane has something to do."""
+    def turn_at(self, window: int) -> float:
+        """When (monotonic seconds) its lane has something to do: 0 for now, infinity for nothing.
+
+        While others wait for room, the machine is busy without what the ends of these jobs may make ready; taken in
+        together they cost less.
+        """
         if self.verdict is not None or self.stopping:
-            return False
-        refill = self.backlog > 0 and self.waiting + len(self.prepared) <= window // 2
-        return self.more or refill or bool(self.inbox)
+            return math.inf
+        if self.more or (self.backlog > 0 and self.waiting + len(self.prepared) <= window // 2):
+            return 0.0
+        if not self.inbox:
+            return math.inf
+        return self.heard_at + GATHER_TIME if len(self.inbox) < GATHER <= self.waiting else 0.0
 
     def written(self, entry: Entry) -> None:
         """The entry is in the database."""
@@ -208,6 +218,10 @@ class Active:
         return self.shown
 
 
+GATHER = 16
+"""How many ends are taken in together while at least as many jobs wait for room."""
+GATHER_TIME = 0.02
+"""Seconds that an end waits for others at most."""
 PROGRESS_INTERVAL = 0.3
 """Seconds between two writes of one task's progress."""
 

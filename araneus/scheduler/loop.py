@@ -161,8 +161,12 @@ class Scheduler:
             self._give_work()
 
     def _timeout(self) -> float:
-        due = min((self._due_at(active) for active in self._active.values()), default=math.inf)
+        due = min((self._next_at(active) for active in self._active.values()), default=math.inf)
         return max(0.0, min(self._look_at, due) - time.monotonic())
+
+    def _next_at(self, active: Active) -> float:
+        due = self._due_at(active)
+        return due if self._lanes.busy(active.task) else min(due, active.turn_at(self._options.window))
 
     def _due_at(self, active: Active) -> float:
         return active.due_at(self._written_at, self._options.lazy_write)
@@ -214,7 +218,7 @@ class Scheduler:
         active = self._active[task.id] = Active.of(task, Run(task, self._means), attempts, time.monotonic())
         self._owners.update((attempt.id, task.id) for attempt in attempts)
         for ended in self._early.pop(task.id, []):
-            active.hear(ended)
+            active.hear(ended, time.monotonic())
         log.info("task_taken", task=task.id, status=task.status.value, open_attempts=len(attempts))
         if task.status is Status.ABORTING:
             self._abort(active)
@@ -256,7 +260,7 @@ class Scheduler:
         owner = self._owners.pop(ended.attempt, None)
         active = self._active.get(owner) if owner is not None else None
         if active is not None:
-            active.hear(ended)
+            active.hear(ended, time.monotonic())
         elif owner is not None:
             self._early.setdefault(owner, []).append(ended)
 
@@ -365,8 +369,9 @@ class Scheduler:
     # --- lanes ----------------------------------------------------------------------------------------------------
 
     def _give_work(self) -> None:
+        now = time.monotonic()
         for active in self._active.values():
-            if active.wants_turn(self._options.window) and not self._lanes.busy(active.task):
+            if not self._lanes.busy(active.task) and active.turn_at(self._options.window) <= now:
                 ended, active.inbox, active.more = active.inbox, [], False
                 waiting = active.waiting + len(active.prepared)
                 self._lanes.post(active.task, partial(active.run.turn, ended, waiting))
