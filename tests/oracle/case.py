@@ -45,8 +45,8 @@ class Case:
                 continue
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text)
-        (directory / DOCUMENT).write_text(json.dumps(self.document))
-        (directory / JOB).write_text(json.dumps(self.job))
+        (directory / DOCUMENT).write_text(json.dumps(self.document, ensure_ascii=False))
+        (directory / JOB).write_text(json.dumps(self.job, ensure_ascii=False))
         return directory
 
     def __repr__(self) -> str:

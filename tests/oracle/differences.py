@@ -224,6 +224,15 @@ def _accepted(ours: Seen, theirs: Seen) -> bool:
     return ours.refusal is None and theirs.refusal is None
 
 
+def staged_twice(case: Case, ours: Seen, theirs: Seen) -> bool:
+    """One input stands twice in the working directory's listing, and only what the tool found there differs."""
+    listings = [json.dumps(node["listing"]) for node in _nodes(case.document) if "listing" in node]
+    names = [name for listing in listings for name in re.findall(r"inputs\.(f|d|fs)\b", listing)]
+    if len(names) == len(set(names)) or not _accepted(ours, theirs) or not isinstance(ours.outputs, dict):
+        return False
+    return all(value == theirs.outputs.get(name) for name, value in ours.outputs.items() if name != "report")
+
+
 # Outputs that one runner writes otherwise
 
 

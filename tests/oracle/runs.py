@@ -35,7 +35,7 @@ _JAVASCRIPT_GLOBS: Final = (
 _EVALUATIONS: Final = (
     "$(self)", "$(self[0])", "$(self[0].basename)", "$(self.length)", "$(self[0].size)", "$(self[0].contents)",
     "$(null)",
-    "$(inputs.f)", "$(inputs.s)", "$(self[0].checksum)", "$(inputs.n)", "$(self[0].nameroot)$(self[0].nameext)", "text",
+    "$(inputs.f)", "$(inputs.s)", "$(inputs.n)", "$(self[0].nameroot)$(self[0].nameext)", "text",
     "$(inputs.f.basename)", "$(self[0].class)", "$(runtime.cores)", "$(inputs.d)", "$(self[0].secondaryFiles)",
 )  # fmt: skip
 _JAVASCRIPT_EVALUATIONS: Final = (
@@ -64,7 +64,7 @@ _TYPES: Final = (
 _PAIRS: Final = (
     ("File", "$(self[0])"), ("string", "$(self[0].basename)"), ("int", "$(self.length)"), ("long", "$(self[0].size)"),
     ("string", "$(self[0].contents)"), ("File", "$(inputs.f)"), ("Directory", "$(inputs.d)"), ("int", "$(inputs.n)"),
-    ("string", "$(self[0].checksum)"), ("string", "$(self[0].nameroot)$(self[0].nameext)"), ("File[]", "$(self)"),
+    ("string", "$(self[0].nameroot)$(self[0].nameext)"), ("File[]", "$(self)"),
     ("Any", "$(self)"), ("File[]", "$(inputs.fs)"), ("string", "$(runtime.cores)x"), ("File?", "$(null)"),
     (["File", "Directory"], "$(self[0])"), ("Any", "$(self[0])"), ("string", "text"), ("Any", "$(inputs)"),
 )  # fmt: skip
