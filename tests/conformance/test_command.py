@@ -99,7 +99,7 @@ def test_a_job_file_may_name_its_tool_and_override_requirements(documents: Path)
         ("echo.cwl", "{word: x, file: {class: File, location: 'http://x/f'}}", 1, "is not a file of this machine"),
         ("echo.cwl", "[1]", 1, "a job file is a mapping"),
         ("echo.cwl#other", "{word: x}", 1, "other"),
-        ("fail.cwl", None, 1, "exit_code (exit code 3): on purpose"),
+        ("fail.cwl", None, 1, "failed with exit code 3.\nThe last lines of its standard error:\non purpose"),
         ("needs.cwl", None, 33, "unsupported: "),
         ("container.cwl", None, 33, "container"),
     ],
