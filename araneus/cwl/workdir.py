@@ -129,7 +129,7 @@ class _ListingReader:
 def _named(content: Value, name: str | None, writable: bool, where: str) -> Iterator[_Entry]:
     if content is None:
         return
-    if isinstance(content, list) and content and all(is_file_value(item) for item in content):
+    if isinstance(content, list) and (content or name is None) and all(is_file_value(item) for item in content):
         if name is not None:
             raise InputError(Problem(where, f"a list of files cannot all be called {name!r}; leave entryname out"))
         for item in content:

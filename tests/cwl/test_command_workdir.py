@@ -50,6 +50,7 @@ def _staged(bench: Bench, listing: Any, inputs: dict[str, Any] | None = None, ve
         ([{"entry": "$(inputs.x)", "writable": True}], {"x.txt": "copy:X"}),
         ([{"entry": "$(inputs.d)", "writable": True, "entryname": "g/h"}], {"g/h/e/f": "copy:F"}),
         ([{"entry": "$(inputs.files)"}], {"1.txt": "link:1", "2.txt": "link:2"}),
+        ([{"entry": "$([])"}], {}),
         ([{"entry": "$(inputs.x)", "entryname": "$(inputs.name).new"}], {"name.new": "link:X"}),
         ([{"entry": "$(null)", "entryname": "n"}], {}),
         ([{"entry": "a $(inputs.name)\n", "entryname": "n"}], {"n": "copy:a name\n"}),

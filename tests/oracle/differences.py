@@ -246,10 +246,12 @@ def _rebuilt(value: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def once(value: Any) -> Any:
-    """Every list without repetitions."""
+    """Every list of files without repetitions."""
 
     def change(item: Any) -> Any:
-        return [each for place, each in enumerate(item) if each not in item[:place]] if isinstance(item, list) else item
+        if not isinstance(item, list) or not all(isinstance(each, dict) and "basename" in each for each in item):
+            return item
+        return [each for place, each in enumerate(item) if each not in item[:place]]
 
     return _rebuilt(value, change)
 
@@ -297,6 +299,11 @@ def outputs_after(change: Callable[[Any], Any]) -> Recognise:
     return recognise
 
 
+def of_tool(recognise: Recognise) -> Recognise:
+    """Only where the document is a tool."""
+    return lambda case, ours, theirs: case.document["class"] == "CommandLineTool" and recognise(case, ours, theirs)
+
+
 def names_before_clashes(value: Any) -> Any:
     """Files under the names that they had before two of one name met in the output directory."""
 
@@ -319,7 +326,8 @@ def plain_numbers(text: str) -> str:
 
 
 def plain_booleans(text: str) -> str:
-    return re.sub(r"\b(True|False)\b", lambda match: match[0].lower(), text)
+    words = {"True": "true", "False": "false", "None": "null"}
+    return re.sub(r"\b(True|False|None)\b", lambda match: words[match[0]], text)
 
 
 def plain_literals(text: str) -> str:

@@ -17,6 +17,7 @@ from tests.oracle.differences import (
     list_of_any,
     names_before_clashes,
     not_itself,
+    of_tool,
     once,
     only_ours,
     only_theirs,
@@ -72,7 +73,7 @@ EXPLAINED: Final = (
     Explained(
         name="spelling of booleans",
         right="ours",
-        reason="Booleans joined by itemSeparator: true and false, as in JSON; the peer writes Python's True and False.",
+        reason="Items joined by itemSeparator: true, false, null as in JSON; the peer writes True, False, None.",
         source="v1.2 CommandLineTool, CommandLineBinding (no word on it); String interpolation",
         recognise=after(rewritten(plain_booleans)),
     ),
@@ -187,7 +188,7 @@ EXPLAINED: Final = (
         right="ours",
         reason="A file that several patterns of one glob match is one file; the peer lists it once for each.",
         source="v1.2 CommandLineTool, CommandOutputBinding, glob: 'find files that match any pattern in the array'",
-        recognise=outputs_after(once),
+        recognise=of_tool(outputs_after(once)),
     ),
     Explained(
         name="missing secondary files of v1.0",
@@ -231,15 +232,6 @@ EXPLAINED: Final = (
         recognise=outputs_after(sorted_names),
     ),
     Explained(
-        name="several differences of outputs",
-        right="ours",
-        reason="More than one of the differences of lists, directories and names in one case.",
-        source="the entries on globs, directories and names",
-        recognise=outputs_after(
-            lambda value: names_before_clashes(once(sorted_names(plain_directories(not_itself(value)))))
-        ),
-    ),
-    Explained(
         name="entries before v1.2",
         right="both",
         reason="An entry that gives a number, a list or an object: text in v1.2, not foreseen before; the peer"
@@ -255,7 +247,10 @@ EXPLAINED: Final = (
         right="ours",
         reason="A File or Directory literal as an output; the peer loses track of some of them.",
         source="v1.2 CommandLineTool, File, contents: 'File contents literal'; Directory, listing",
-        recognise=only_theirs("missing both 'location' and 'path'|Does not exist or is not a (Directory|File): '_:"),
+        recognise=only_theirs(
+            "missing both 'location' and 'path'|Does not exist or is not a (Directory|File): '_:"
+            r"|No such file or directory: '\S*/stg[0-9a-f-]{36}/"
+        ),
     ),
     Explained(
         name="outputs of workflows",
@@ -372,5 +367,21 @@ EXPLAINED: Final = (
         " decides at run time, the peer refuses the document.",
         source="v1.2 Workflow, merging: 'The source and sink parameters must be compatible types'",
         recognise=only_theirs(r'type \["null", "\w+"\] is incompatible .*of type \["null", "\w+"\]'),
+    ),
+    Explained(
+        name="not a number",
+        right="ours",
+        reason="NaN and infinities are no JSON; in the peer they become null.",
+        source="v1.2, Expressions: 'Other return values must result in a permanentFailure'",
+        recognise=only_ours("which is no JSON"),
+    ),
+    Explained(
+        name="several differences of outputs",
+        right="ours",
+        reason="More than one of the differences of lists, directories and names in one case.",
+        source="the entries on globs, directories and names",
+        recognise=of_tool(
+            outputs_after(lambda value: names_before_clashes(once(sorted_names(plain_directories(not_itself(value))))))
+        ),
     ),
 )
