@@ -1,7 +1,7 @@
 """How many requests one API process answers: ``python -m bench.api [--seconds 3] [--connections 16]``.
 
-A server (uvicorn, httptools, uvloop, SQLite) runs in a process of its own; this process sends over keep-alive
-connections, one request in flight on each. The figures are requests per second of wall time, which depends on what else
+The server of `araneus up` (uvicorn, httptools, uvloop, SQLite) runs in a process of its own; this process sends over
+keep-alive connections, one request in flight on each. The figures are requests per second of wall time, which depends on what else
 the machine does, and CPU microseconds of the server per request, which hardly does.
 """
 
@@ -20,6 +20,7 @@ import psutil
 import uvicorn
 
 from araneus.api.app import build
+from araneus.api.connection import BoundedConnection
 from araneus.api.services import ApiSettings, Services
 from araneus.model.access import ALL_PERMISSIONS
 from araneus.model.file import File
@@ -88,7 +89,9 @@ def serve(directory: Path, port: int) -> None:
         clock=utc_now,
         settings=ApiSettings(uploads=directory / "uploads"),
     )
-    uvicorn.run(build(services), port=port, log_level="warning", access_log=False, loop="uvloop", http="httptools")
+    uvicorn.run(
+        build(services), port=port, log_level="warning", access_log=False, server_header=False, http=BoundedConnection
+    )
 
 
 def connect(port: int) -> socket.socket:

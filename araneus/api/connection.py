@@ -1,20 +1,63 @@
-"""One connection of the HTTP half: uvicorn's, with a bound on bytes that lead to nothing.
+"""One connection of the HTTP half: uvicorn's, with a bound on bytes that lead to nothing, and answers in one piece.
 
 The parser gathers a request's target and each header until it is complete, copying what it has with every piece, and
 sets no limit: a caller without a token could hold up everybody with one endless header.
 """
+
+import asyncio
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD = 128 * 1024
 """How many bytes may pass without a body to show for it: target and headers together, or trailers. Counted by the
 pieces that arrive, so a head that comes in one piece may be larger."""
+MAX_GATHERED = 64 * 1024
+"""Bytes that wait for others at most before they are sent."""
+
+
+class Gathering:
+    """A transport that sends together what is written in one go: the head of an answer and its body come one after the
+    other, and each call to send costs as much as finding a task. Everything but writing is the transport's own."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def write(self, piece: bytes) -> None:
+        """Send this when the loop comes round, or with what has come until then."""
+        if not self._pieces:
+            self._loop.call_soon(self.flush)
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size > MAX_GATHERED:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what was written."""
+        if self._pieces:
+            pieces, self._pieces, self._size = self._pieces, [], 0
+            self._transport.write(b"".join(pieces))
+
+    def close(self) -> None:
+        """Send what was written, then close."""
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 class BoundedConnection(HttpToolsProtocol):
     """Answers 400 and hangs up when a head or a trailer does not end."""
 
     _idle = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Somebody has connected."""
+        super().connection_made(cast("asyncio.Transport", Gathering(transport, self.loop)))
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in."""

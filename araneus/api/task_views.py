@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
+from araneus.api.fields import Selector
 from araneus.api.task_inputs import BESIDE, file_ids
 from araneus.api.wire import timestamp
 from araneus.model.charge import CURRENCY, MILLION, Cost, text_of
@@ -67,6 +68,17 @@ def show_task(
             if value is not None or name == "description":
                 shown[name] = value
     return shown
+
+
+_HEAVY: Final = (
+    "inputs", "outputs", "errors", "warnings", "execution_status", "execution_settings", "output_location", "batch_by",
+    "batch_group",
+)  # fmt: skip
+
+
+def needs_whole(selector: Selector) -> bool:
+    """Whether any field is wanted that only a whole task has; lists by default want none."""
+    return any(map(selector.wants, _HEAVY))
 
 
 _Show: TypeAlias = Callable[[Task, Background], Any]

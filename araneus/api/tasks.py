@@ -30,7 +30,7 @@ from araneus.api.task_loading import (
     task_id,
     visible_task,
 )
-from araneus.api.task_views import LIST_FIELDS, Background, show_task, show_values, shown_file_ids
+from araneus.api.task_views import LIST_FIELDS, Background, needs_whole, show_task, show_values, shown_file_ids
 from araneus.model.access import Permission, require
 from araneus.model.app import App
 from araneus.model.errors import ConcurrentChange, Fault, Refusal
@@ -98,6 +98,7 @@ def list_tasks(call: Call, services: Services) -> Answer:
                 order="desc" if filters.descending else "asc",
                 offset=at.offset,
                 limit=at.limit,
+                whole=needs_whole(wire.chosen(call, LIST_FIELDS)),
             )
         items = show_tasks(call, services, conn, found.items, listed=True)
     return wire.page(call, items, total=found.total, at=at, default=LIST_FIELDS)
