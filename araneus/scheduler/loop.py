@@ -63,7 +63,7 @@ class Options:
     """Times are in seconds. ``poll`` finds lost wake-ups; ``max_tasks`` are in hand at once, the others stay QUEUED;
     ``window`` jobs of a task are prepared ahead; ``patience`` is how long small jobs may pass a large one."""
 
-    lanes: int = 4
+    lanes: int = 8
     poll: float = 2.0
     max_tasks: int = 100
     window: int = 64
