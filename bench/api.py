@@ -1,8 +1,8 @@
 """How many requests one API process answers: ``python -m bench.api [--seconds 3] [--connections 16]``.
 
 The server of `araneus up` (uvicorn, httptools, uvloop, SQLite) runs in a process of its own; this process sends over
-keep-alive connections, one request in flight on each. The figures are requests per second of wall time, which depends on
-what else the machine does, and CPU microseconds of the server per request, which hardly does.
+keep-alive connections, one request in flight on each. The figures are requests per second of wall time, which depends
+on what else the machine does, and CPU microseconds of the server per request, which hardly does.
 """
 
 import argparse

@@ -11,7 +11,11 @@ from araneus.testing.postgres import PostgresAbsent, PrivatePostgres
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SHARED = CHECKOUT.parent / "shared"
-GROUPS = {"tests/executors/test_docker.py": "engines", "tests/executors/test_engines.py": "images", "tests/test_crash.py": "crash"}
+GROUPS = {
+    "tests/executors/test_docker.py": "engines",
+    "tests/executors/test_engines.py": "images",
+    "tests/test_crash.py": "crash",
+}
 """Files whose tests run one after the other in one worker, for what they start is dear or wants the machine."""
 
 
