@@ -23,23 +23,24 @@ _LARGEST: Final = 2**53
 def resources(
     tool: Process, inputs: Mapping[str, Value], evaluator: Evaluator, *, locate: Locate = local_path
 ) -> Resources:
-    """Cores, memory and disk of a job. The Min of a pair is set aside, the Max where there is no Min.
+    """Cores, memory and disk of a job. The Min of a pair is set aside, the Max where there is no Min. An expression
+    that gives null counts as not written.
 
     Raises `ExpressionError` for what is no amount.
     """
     requirement = tool.requirement("ResourceRequirement") or {}
     cores_hint = tool.requirement("sbg:CPURequirement")
     memory_hint = tool.requirement("sbg:MemRequirement")
-    asked: dict[str, Any] = {
-        name: _first(requirement.get(f"{name}Min"), requirement.get(f"{name}Max"))
+    asked: dict[str, tuple[Any, ...]] = {
+        name: (requirement.get(f"{name}Min"), requirement.get(f"{name}Max"))
         for name in ("cores", "ram", "tmpdir", "outdir")
     }
-    most: dict[str, Any] = {name: requirement.get(f"{name}Max") for name in ("cores", "ram")}
+    most = {name: (requirement.get(f"{name}Max"),) for name in ("cores", "ram")}
     if cores_hint is not None:
-        asked["cores"] = _first(cores_hint.get("value"), asked["cores"])
+        asked["cores"] = (cores_hint.get("value"), *asked["cores"])
     if memory_hint is not None:
-        asked["ram"] = _first(memory_hint.get("value"), asked["ram"])
-    written = any(isinstance(item, str) for item in (*asked.values(), *most.values()))
+        asked["ram"] = (memory_hint.get("value"), *asked["ram"])
+    written = any(isinstance(item, str) for items in asked.values() for item in items)
     known = described_inputs(inputs, locate) if written else inputs
     amounts = _amounts(asked, known, evaluator)
     upper = _amounts(most, known, evaluator)
@@ -54,26 +55,30 @@ def resources(
     )
 
 
-def _amounts(asked: Mapping[str, Any], known: Mapping[str, Value], evaluator: Evaluator) -> dict[str, float]:
-    return {
-        name: _amount(item, known, evaluator, f"ResourceRequirement/{name}")
-        for name, item in asked.items()
-        if item is not None
-    }
+def _amounts(
+    asked: Mapping[str, tuple[Any, ...]], known: Mapping[str, Value], evaluator: Evaluator
+) -> dict[str, float]:
+    """The first of each that is an amount."""
+    found: dict[str, float] = {}
+    for name, items in asked.items():
+        for item in items:
+            amount = _amount(item, known, evaluator, f"ResourceRequirement/{name}")
+            if amount is not None:
+                found[name] = amount
+                break
+    return found
 
 
-def _first(*values: Value) -> Value:
-    return next((value for value in values if value is not None), None)
-
-
-def _amount(value: Value, inputs: Mapping[str, Value], evaluator: Evaluator, where: str) -> float:
+def _amount(value: Value, inputs: Mapping[str, Value], evaluator: Evaluator, where: str) -> float | None:
     result = evaluator.evaluate(value, inputs=inputs, runtime={}, where=where)
+    if result is None:
+        return None
     if isinstance(result, str):
         try:
             result = float(result)
         except ValueError:
             raise ExpressionError(Problem(where, f"must be a number, not {result[:60]!r}")) from None
-    if result is None or isinstance(result, bool) or not isinstance(result, int | float):
+    if isinstance(result, bool) or not isinstance(result, int | float):
         raise ExpressionError(Problem(where, f"must be a number, not {value_text(result)[:60]}"))
     if not 0 <= result <= _LARGEST:
         raise ExpressionError(Problem(where, f"must be between 0 and 2^53, not {result}"))

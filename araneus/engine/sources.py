@@ -16,7 +16,8 @@ def gather(port: StepInput | OutputPort, values: Mapping[str, Value], *, where: 
     """The value that the sources of a port give together; null when it has none.
 
     ``values`` holds what is known by source name. One source without ``linkMerge`` is passed on as it is, also when
-    the document writes it as a list of one. Raises `InputError` when ``pickValue`` cannot be satisfied.
+    the document writes it as a list of one; only ``all_non_null``, which gives a list, then makes one of it.
+    Raises `InputError` when ``pickValue`` cannot be satisfied.
     """
     if not port.source:
         return None
@@ -25,6 +26,8 @@ def gather(port: StepInput | OutputPort, values: Mapping[str, Value], *, where: 
         value: Value = _flattened(found) if port.link_merge is LinkMerge.FLATTENED else found
     else:
         value = found[0]
+    if port.pick_value is PickValue.ALL_NON_NULL and port.source_is_list and not isinstance(value, list):
+        value = [value]
     if port.pick_value is not None and isinstance(value, list):
         return _picked(port.pick_value, value, where)
     return value

@@ -17,6 +17,11 @@ from araneus.model.file import Location, check_file_name, free_name
 from araneus.model.values import FileValue, Value, map_file_values
 
 _CHUNK = 1024 * 1024
+_PLACES = frozenset(
+    {"location", "path", "basename", "nameroot", "nameext", "size", "checksum", "listing", "contents", "dirname",
+     "secondaryFiles"}
+)  # fmt: skip
+"""What a value says of where a file is and what is in it; the rest is what a port says of it."""
 _MAX_DEPTH = 64
 
 
@@ -53,19 +58,30 @@ class Outdir:
 
     def _group(self, value: FileValue) -> FileValue:
         """A file and its secondary files: they keep standing beside each other, so they are renamed together."""
-        known = self._placed.get(self._identity(value))
-        if known is not None:
-            return known
         group = [value, *(value.get("secondaryFiles") or ())]
-        names = [_name(member) for member in group]
-        prefix = self._free_prefix(names)
+        new = {self._identity(member): member for member in group if self._identity(member) not in self._placed}
+        names = [_name(member) for member in new.values()]
+        prefix = self._prefix_of(value, names) if names else ""
         self._taken.update(prefix + name for name in names)
-        done = [self._one(member, self._outdir / (prefix + name), 0) for member, name in zip(group, names, strict=True)]
-        result = done[0]
-        if done[1:]:
-            result["secondaryFiles"] = done[1:]
-        self._placed[self._identity(value)] = result
-        return result
+        for (identity, member), name in zip(new.items(), names, strict=True):
+            self._placed[identity] = self._one(member, self._outdir / (prefix + name), 0)
+        result, *beside = [self._said(member) for member in group]
+        return result | {"secondaryFiles": beside} if beside else result
+
+    def _said(self, value: FileValue) -> FileValue:
+        """A placed file with what this port says of it: another port may have given it another format."""
+        placed = self._placed[self._identity(value)]
+        return {key: item for key, item in value.items() if key not in _PLACES} | {
+            key: item for key, item in placed.items() if key in _PLACES
+        }
+
+    def _prefix_of(self, primary: FileValue, names: list[str]) -> str:
+        """The prefix that a primary file has already, where its secondary files can have it too; else a free one."""
+        placed = self._placed.get(self._identity(primary))
+        prefix = str(placed["basename"]).removesuffix(_name(primary)) if placed is not None else None
+        if prefix is not None and not any(prefix + name in self._taken for name in names):
+            return prefix
+        return self._free_prefix(names)
 
     def _free_prefix(self, names: list[str]) -> str:
         """The prefix ``""``, ``_1_``, ``_2_``, ... under which none of the names is taken."""

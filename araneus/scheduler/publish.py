@@ -60,7 +60,7 @@ class Planner:
     targets: Callable[[str], tuple[str, ...]]
     now: datetime
     _nodes: list[NewNode] = field(default_factory=list)
-    _placed: dict[tuple[str, str, tuple[str, ...]], FileValue] = field(default_factory=dict)
+    _placed: dict[tuple[str, str, tuple[str, ...]], "_Use"] = field(default_factory=dict)
     _made: dict[Path, list["_Use"]] = field(default_factory=dict)
     _literal: dict[str, list["_Use"]] = field(default_factory=dict)
     _target: tuple[str, ...] = ()
@@ -90,7 +90,7 @@ class Planner:
             (parent or "", *self._target),
         )
         if "contents" not in value and key in self._placed:
-            return self._placed[key]
+            return self._again(value, self._placed[key], parent)
         node = NewNode(
             id=new_file_id(self.now.timestamp()),
             name=safe_file_name(_basename(value)),
@@ -100,11 +100,20 @@ class Planner:
         )
         shown = _shown(node.id, node.name, node.size, node.metadata)
         self._add(node)
-        self._use_bytes(value, _Use(len(self._nodes) - 1, shown))
-        self._placed[key] = shown
-        secondary = [self._beside(item, parent) for item in value.get("secondaryFiles") or ()]
-        if secondary:
-            shown["secondaryFiles"] = secondary
+        self._placed[key] = use = _Use(len(self._nodes) - 1, shown)
+        self._use_bytes(value, use)
+        return self._accompanied(shown, value, parent)
+
+    def _again(self, value: FileValue, use: "_Use", parent: str | None) -> FileValue:
+        """A file that another port has given already: the same node, with the secondary files that this port names."""
+        shown = {key: item for key, item in use.shown.items() if key != "secondaryFiles"}
+        self._use_bytes(value, _Use(use.node, shown))
+        return self._accompanied(shown, value, parent)
+
+    def _accompanied(self, shown: FileValue, value: FileValue, parent: str | None) -> FileValue:
+        others = [item for item in value.get("secondaryFiles") or () if not _is_same(item, value)]
+        if others:
+            shown["secondaryFiles"] = [self._beside(item, parent) for item in others]
         return shown
 
     def _beside(self, value: FileValue, parent: str | None, depth: int = MAX_DEPTH) -> FileValue:
@@ -192,6 +201,13 @@ def _entries(real: Path) -> Iterator[FileValue]:
         if entry.is_dir() or entry.is_file():
             kind = "Directory" if entry.is_dir() else "File"
             yield {"class": kind, "path": entry.path, "basename": entry.name}
+
+
+def _is_same(value: FileValue, other: FileValue) -> bool:
+    """Whether two values are one file."""
+    place = value.get("location") or value.get("path")
+    same = place is not None and place == (other.get("location") or other.get("path"))
+    return same and value.get("basename") == other.get("basename")
 
 
 def _basename(value: FileValue) -> str:

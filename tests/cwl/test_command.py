@@ -354,6 +354,8 @@ def test_what_is_no_time_limit_is_refused(bench: Bench, limit: Any) -> None:
             Resources(cores=4, memory=40, memory_stated=True),
         ),
         ({"coresMin": "${ return '2' }"}, Resources(cores=2)),
+        ({"coresMin": "$(null)"}, Resources()),
+        ({"coresMin": "$(null)", "coresMax": 3}, Resources(cores=3, cores_max=3)),
     ],
 )
 def test_resources(javascript: JavaScript, tmp_path: Path, fields: Any, expected: Resources) -> None:
@@ -372,7 +374,7 @@ def test_platform_hints_take_precedence(javascript: JavaScript) -> None:
     )
 
 
-@pytest.mark.parametrize("amount", ["$(-1)", "$('many')", "$([1])", "$(null)", "$(true)", "$(1e300)"])
+@pytest.mark.parametrize("amount", ["$(-1)", "$('many')", "$([1])", "$(true)", "$(1e300)"])
 def test_what_is_no_amount_is_refused(javascript: JavaScript, amount: str) -> None:
     process = tool(requirements=JS | {"ResourceRequirement": {"ramMin": amount}})
     with pytest.raises(ExpressionError, match="ResourceRequirement/ram"):

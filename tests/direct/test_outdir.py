@@ -141,3 +141,28 @@ def test_every_literal_gets_a_name_of_its_own(tmp_path_factory: pytest.TempPathF
     placed = outdir.place({"o": values})["o"]
     assert [Path(value["path"]).read_text() for value in placed] == [str(n) for n in range(len(basenames))]
     assert len({value["path"] for value in placed}) == len(basenames)
+
+
+def test_each_port_says_its_own_of_one_file(own: Path) -> None:
+    value, index = made(own / "1/work/a.bam"), made(own / "1/work/a.bam.bai")
+    ports = {
+        "plain": value,
+        "full": value | {"format": "http://e.com/bam", "secondaryFiles": [index]},
+        "index": index,
+    }
+    placed = Outdir(own.parent / "out", own, locate).place(ports)
+    assert names(own) == ["a.bam", "a.bam.bai"]
+    assert "format" not in placed["plain"]
+    assert "secondaryFiles" not in placed["plain"]
+    assert placed["full"]["format"] == "http://e.com/bam"
+    assert [item["location"] for item in placed["full"]["secondaryFiles"]] == [placed["index"]["location"]]
+    assert placed["plain"]["location"] == placed["full"]["location"]
+
+
+def test_secondary_files_that_a_later_port_brings_stand_beside_their_file(own: Path) -> None:
+    first = made(own / "1/work/a.bam", "first")
+    value, index = made(own / "2/work/a.bam"), made(own / "2/work/a.bam.bai")
+    ports = {"first": first, "alone": value, "both": value | {"secondaryFiles": [index, value]}}
+    placed = Outdir(own.parent / "out", own, locate).place(ports)
+    assert names(own) == ["_1_a.bam", "_1_a.bam.bai", "a.bam"]
+    assert [item["basename"] for item in placed["both"]["secondaryFiles"]] == ["_1_a.bam.bai", "_1_a.bam"]

@@ -1,5 +1,7 @@
 """linkMerge and pickValue."""
 
+from dataclasses import replace
+
 import pytest
 
 from araneus.cwl.errors import InputError
@@ -37,6 +39,13 @@ VALUES = {"a": 1, "b": None, "l": [2, None], "m": [3], "none": [None, None]}
 )
 def test_gather(sources: tuple[str, ...], merge: LinkMerge | None, pick: PickValue | None, expected: object) -> None:
     assert gather(link("p", *sources, merge=merge, pick=pick), VALUES, where="s/p") == expected
+
+
+@pytest.mark.parametrize(("source", "listed", "one"), [("a", [1], 1), ("b", [], None), ("l", [2], [2])])
+def test_all_non_null_of_one_source_that_is_written_as_a_list(source: str, listed: object, one: object) -> None:
+    port = link("p", source, pick=PickValue.ALL_NON_NULL)
+    assert gather(replace(port, source_is_list=True), VALUES, where="s/p") == listed
+    assert gather(port, VALUES, where="s/p") == one
 
 
 @pytest.mark.parametrize(

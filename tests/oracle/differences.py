@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
+from urllib.parse import unquote
 
 from tests.oracle.case import Case, Seen
 
@@ -124,7 +125,7 @@ def _they_have_more(case: Case, ours: Seen, theirs: Seen) -> list[str]:
     ours, theirs = settled(ours), settled(theirs)
     if not same(replace(ours, command=()), replace(theirs, command=())):
         return []
-    return _missing(_words(ours), _words(theirs)) or []
+    return _missing(_item_words(_words(ours)), _item_words(_words(theirs))) or []
 
 
 def _we_have_more(case: Case, ours: Seen, theirs: Seen) -> list[str]:
@@ -170,7 +171,7 @@ def _same_words(ours: Seen, theirs: Seen) -> bool:
     """The same words, in another order."""
     ours, theirs = settled(ours), settled(theirs)
     rest = same(replace(ours, command=()), replace(theirs, command=()))
-    return _accepted(ours, theirs) and rest and sorted(_words(ours)) == sorted(_words(theirs))
+    return _accepted(ours, theirs) and rest and sorted(_item_words(_words(ours))) == sorted(_item_words(_words(theirs)))
 
 
 def index_first(case: Case, ours: Seen, theirs: Seen) -> bool:
@@ -182,13 +183,19 @@ _WORDLESS: Final = ("True", "False", "true", "false", "None", "null")
 """What items without a binding become in the peer, where they are no text, number, file or list."""
 
 
+def _pythonic(word: str) -> str:
+    """A list as Python shows it, whose words have been settled."""
+    words = {"null": "None", "true": "True", "false": "False"}
+    return re.sub(r"\b(null|true|false)\b", lambda match: words[match[0]], word)
+
+
 def _item_words(words: list[str]) -> list[str]:
     """The words without those of items that add none, and the items of lists as words of their own."""
     found: list[str] = []
     for word in words:
         if re.fullmatch(r"[\[{].*[\]}]", word, re.DOTALL):
             try:
-                value = ast.literal_eval(word)
+                value = ast.literal_eval(_pythonic(word))
             except (ValueError, SyntaxError):
                 value = word
             found += _item_words([str(item) for item in value]) if isinstance(value, list) else []
@@ -299,6 +306,14 @@ def outputs_after(change: Callable[[Any], Any]) -> Recognise:
     return recognise
 
 
+def all_non_null_of_one(case: Case, ours: Seen, theirs: Seen) -> bool:
+    """A link in the document picks all of one source that is written as a list."""
+    picked = [node for node in _nodes(case.document) if node.get("pickValue") == "all_non_null"]
+    sources = [node.get("source", node.get("outputSource")) for node in picked]
+    alone = any(isinstance(source, list) and len(source) == 1 for source in sources)
+    return alone and (_accepted(ours, theirs) or only_theirs("not valid|incompatible")(case, ours, theirs))
+
+
 def of_tool(recognise: Recognise) -> Recognise:
     """Only where the document is a tool."""
     return lambda case, ours, theirs: case.document["class"] == "CommandLineTool" and recognise(case, ours, theirs)
@@ -334,6 +349,15 @@ def plain_literals(text: str) -> str:
     return re.sub(r'"location": "_:[0-9a-f-]{36}", ', "", text)
 
 
+def plain_locations(text: str) -> str:
+    """The text with the locations in it unquoted, whatever quoted them."""
+
+    def plain(match: re.Match[str]) -> str:
+        return unquote(re.sub(r"\\u([0-9a-f]{4})", lambda code: chr(int(code[1], 16)), match[0]))
+
+    return re.sub(r'file://<case>/[^"]*', plain, text)
+
+
 def settled(seen: Seen) -> Seen:
     """With all the differences of spelling that are explained below taken away."""
-    return rewritten(lambda text: plain_literals(plain_booleans(plain_numbers(text))))(seen)
+    return rewritten(lambda text: plain_locations(plain_literals(plain_booleans(plain_numbers(text)))))(seen)

@@ -185,6 +185,16 @@ def test_one_file_on_two_ports_is_one_file(house: House) -> None:
     assert set(house.listed()) == {"out"}
 
 
+def test_each_port_has_its_own_secondary_files_of_one_file(house: House) -> None:
+    plain = {"type": "File", "outputBinding": {"glob": "a.bam"}}
+    outputs = {"plain": plain, "full": plain | {"secondaryFiles": [".bai"]}, "again": plain}
+    task = run(house, tool("echo b > a.bam; echo i > a.bam.bai", outputs=outputs))
+    assert len({task.outputs[name]["path"] for name in outputs}) == 1
+    assert [len(task.outputs[name].get("secondaryFiles", ())) for name in outputs] == [0, 1, 0]
+    assert {task.outputs[name]["size"] for name in outputs} == {2}
+    assert set(house.listed()) == {"a.bam", "a.bam.bai"}
+
+
 def test_nothing_is_visible_before_the_task_completes(house: House) -> None:
     app = house.install(tool("echo x > out", outputs=out()))
     with house.scheduling():
