@@ -193,15 +193,25 @@ def _item_words(words: list[str]) -> list[str]:
     """The words without those of items that add none, and the items of lists as words of their own."""
     found: list[str] = []
     for word in words:
-        if re.fullmatch(r"[\[{].*[\]}]", word, re.DOTALL):
-            try:
-                value = ast.literal_eval(_pythonic(word))
-            except (ValueError, SyntaxError):
-                value = word
-            found += _item_words([str(item) for item in value]) if isinstance(value, list) else []
-        elif word not in _WORDLESS:
+        shown = _shown_list(word)
+        if shown is not None:
+            found += _item_words([str(item) for item in shown])
+        elif word not in _WORDLESS and not re.fullmatch(r"\{.*\}", word, re.DOTALL):
             found.append(word)
     return found
+
+
+def _shown_list(word: str) -> list[Any] | None:
+    """The list that a word shows, in JSON or as Python writes it."""
+    if not re.fullmatch(r"\[.*\]", word, re.DOTALL):
+        return None
+    for read in (json.loads, lambda text: ast.literal_eval(_pythonic(text))):
+        try:
+            value = read(word)
+        except (ValueError, SyntaxError):
+            continue
+        return value if isinstance(value, list) else None
+    return None
 
 
 def items_without_words(case: Case, ours: Seen, theirs: Seen) -> bool:
@@ -337,7 +347,7 @@ _EXPONENT: Final = re.compile(r"-?\d+(?:\.\d+)?[eE][+-]?\d+")
 
 def plain_numbers(text: str) -> str:
     plain = _EXPONENT.sub(lambda match: format(Decimal(match[0]), "f"), text)
-    return re.sub(r"(?<![\d.])(\d+)\.0(?![\w.])", r"\1", plain)
+    return re.sub(r"(\d)\.0(?=\d+\.0(?!\d)|(?![\d.]))", r"\1", plain)
 
 
 def plain_booleans(text: str) -> str:

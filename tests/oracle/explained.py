@@ -335,11 +335,11 @@ EXPLAINED: Final = (
         recognise=only_theirs(r"Is a directory: '\S*/out/\w+/'"),
     ),
     Explained(
-        name="negative resources",
+        name="impossible resources",
         right="ours",
-        reason="An expression of ResourceRequirement that gives a negative number is no amount; the peer goes on.",
+        reason="An expression of ResourceRequirement that gives a negative or huge number is no amount.",
         source="v1.2 CommandLineTool, ResourceRequirement: 'Minimum reserved number of CPU cores'",
-        recognise=only_ours(r"ResourceRequirement/\w+: must be between 0 and 2\^53, not -"),
+        recognise=only_ours(r"ResourceRequirement/\w+: must be between 0 and 2\^53, not"),
     ),
     Explained(
         name="one file matched twice",
@@ -411,7 +411,7 @@ EXPLAINED: Final = (
     Explained(
         name="defaults of another type",
         right="platform",
-        reason="A default that is a boolean or a number where the port takes text is read as that text, as people write it.",
+        reason="A default that is a boolean or a number where the port takes text is read as that text.",
         source="none: an extension of the platform",
         recognise=only_theirs("field is not valid because tried string but the value is not string"),
     ),
