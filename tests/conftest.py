@@ -1,10 +1,13 @@
 """What every test may use: the reference data beside the checkout and PostgreSQL, and the rules of a whole run."""
 
+import atexit
 import os
 import subprocess
+import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import certifi
 import pytest
 
 from araneus.testing.postgres import PostgresAbsent, PrivatePostgres
@@ -55,6 +58,18 @@ def postgres_url(postgres_server: PrivatePostgres) -> Iterator[str]:
     url = postgres_server.create_database()
     yield url
     postgres_server.drop_database(url)
+
+
+def pytest_configure() -> None:
+    """Give every HTTP client one certificate to read: a client reads those of all authorities, which takes as long as
+    many a test, and nothing here speaks TLS."""
+    if "SSL_CERT_FILE" not in os.environ:
+        first, end, _ = certifi.contents().partition("-----END CERTIFICATE-----")
+        descriptor, name = tempfile.mkstemp(prefix="araneus-certificate-", suffix=".pem")
+        with os.fdopen(descriptor, "w", encoding="ascii", errors="ignore") as file:
+            file.write(f"{first}{end}\n")
+        os.environ["SSL_CERT_FILE"] = name
+        atexit.register(os.unlink, name)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -17,6 +17,7 @@ from sevenbridges import Api
 
 from araneus.api.app import build
 from araneus.api.background import Background
+from araneus.api.connection import BoundedConnection
 from araneus.api.services import ApiSettings, Services
 from araneus.model.ids import new_token, new_uuid
 from araneus.model.user import Token, User, token_digest
@@ -88,7 +89,9 @@ def serve(services: Services) -> Iterator[str]:
     """Run the application on a free port in a thread of its own; its address."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(build(services), log_level="warning", lifespan="on", server_header=False)
+    config = uvicorn.Config(
+        build(services), http=BoundedConnection, log_level="warning", lifespan="on", server_header=False
+    )
     server = uvicorn.Server(config)
 
     def run() -> None:
