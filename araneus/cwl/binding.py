@@ -116,14 +116,10 @@ class _Walk:
 
 
 def _option(kind: Type, value: Value) -> ArrayType | RecordType | EnumType | None:
-    """The alternative of the type that the value has; None when only ``Any`` fits."""
+    """The first alternative of the type that the value has; None when that is no list, record or enum."""
     found = options(kind)
-    if len(found) == 1:
-        return found[0] if isinstance(found[0], ArrayType | RecordType | EnumType) else None
-    for option in found:
-        if isinstance(option, ArrayType | RecordType | EnumType) and not matches(option, value):
-            return option
-    return None
+    chosen = found[0] if len(found) == 1 else next((option for option in found if not matches(option, value)), None)
+    return chosen if isinstance(chosen, ArrayType | RecordType | EnumType) else None
 
 
 def _position(binding: Binding, value: Value, scope: Scope, where: str) -> int:

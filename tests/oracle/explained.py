@@ -130,7 +130,7 @@ EXPLAINED: Final = (
         right="ours",
         reason="The peer takes true for an int, a long, a float or a double, and true or false as a position.",
         source="v1.2, Data types: CWLType",
-        recognise=only_ours(r"must (be|give) (an integer|a number)( \(\w+\))?, not (true|false)"),
+        recognise=only_ours(r"must (be|give) .*(integer|number|int|long|float|double)\b.*, not (true|false)"),
     ),
     Explained(
         name="prefix of an empty list",
@@ -421,5 +421,12 @@ EXPLAINED: Final = (
         reason="An outputEval without an expression in it: by the letter not valid, here its own text.",
         source="v1.2 CommandLineTool, CommandOutputBinding, outputEval: Expression",
         recognise=only_theirs("'outputEval' field is not valid because"),
+    ),
+    Explained(
+        name="links that are picked from",
+        right="both",
+        reason="The type of a link with pickValue is settled at run time here; the peer refuses what cannot fit.",
+        source="v1.2 Workflow, pickValue: 'Static type checkers should check for type consistency'",
+        recognise=only_theirs("is incompatible .*pickValue is:"),
     ),
 )
