@@ -112,7 +112,8 @@ def _as_named(pen: Pen, made: Kind) -> Kind:
     name = f"named{next(pen.numbers)}"
     if "$named" in str(made.schema):
         return made
-    pen.named.append({**made.schema, "name": name})
+    # The peer loses the binding of a named type: a case with one would tell nothing else.
+    pen.named.append({**{key: item for key, item in made.schema.items() if key != "inputBinding"}, "name": name})
     schema = f"#{pen.id}/{name}" if pen.id else pen.one(f"#{name}", name)
     return Kind(schema=schema, value=made.value, holds=made.holds | {"named"})
 
