@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from araneus.cwl.errors import InputError, OutputError, Problem
 from araneus.cwl.process import MISSING, InputPort, OutputPort
-from araneus.cwl.types import ArrayType, Type, matches, options
+from araneus.cwl.types import DIRECTORY, FILE, ArrayType, Type, matches, options
 from araneus.model.values import Value, is_file_value
 
 
@@ -87,8 +87,14 @@ def _lenient_readings(kind: Type, value: Value) -> Iterable[Value]:
             yield value[0]
         if any(isinstance(part, list) for part in value):
             flat = [item for part in value for item in (part if isinstance(part, list) else [part])]
-            if all(is_file_value(item) for item in flat):
+            if all(is_file_value(item) for item in flat) and (flat or _takes_files(kind)):
                 yield flat
+
+
+def _takes_files(kind: Type) -> bool:
+    """Whether the type has lists of Files or Directories: lists of nothing may not turn into lists of anything else."""
+    items = [option.items for option in options(kind) if isinstance(option, ArrayType)]
+    return any(option in {FILE, DIRECTORY} for item in items for option in options(item))
 
 
 def _without_nulls(value: Value) -> Value:

@@ -329,9 +329,9 @@ EXPLAINED: Final = (
     Explained(
         name="impossible resources",
         right="ours",
-        reason="An expression of ResourceRequirement that gives a negative or huge number is no amount.",
+        reason="An expression of ResourceRequirement that gives text, a negative or a huge number is no amount.",
         source="v1.2 CommandLineTool, ResourceRequirement: 'Minimum reserved number of CPU cores'",
-        recognise=only_ours(r"ResourceRequirement/\w+: must be between 0 and 2\^53, not"),
+        recognise=only_ours(r"ResourceRequirement/\w+: must be (between 0 and 2\^53|a number), not"),
     ),
     Explained(
         name="one file matched twice",
@@ -427,5 +427,12 @@ EXPLAINED: Final = (
         reason="itemSeparator between items that are lists or objects: each is JSON here, Python's form in the peer.",
         source="v1.2 CommandLineTool, CommandLineBinding, itemSeparator (no word on it)",
         recognise=nested_items_joined,
+    ),
+    Explained(
+        name="links to nothing",
+        right="both",
+        reason="A glob that matches a symbolic link whose target is not there: no file here, a failure in the peer.",
+        source="v1.2 CommandLineTool, CommandOutputBinding, glob (no word on it)",
+        recognise=only_theirs(r"No such file or directory: '\S*/(linked|dangling|link\.txt)'"),
     ),
 )
