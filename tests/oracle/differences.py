@@ -373,6 +373,11 @@ def plain_locations(text: str) -> str:
     return re.sub(r'file://<case>/[^"]*', plain, text)
 
 
+def without_unknown(text: str) -> str:
+    """The text without the name of the input that no tool has."""
+    return re.sub(r",unknown\b|\bunknown,", "", text)
+
+
 def settled(seen: Seen) -> Seen:
     """With all the differences of spelling that are explained below taken away."""
     return rewritten(lambda text: plain_locations(plain_literals(plain_booleans(plain_numbers(text)))))(seen)

@@ -34,6 +34,7 @@ from tests.oracle.differences import (
     sorted_names,
     staged_twice,
     value_of_named_type,
+    without_unknown,
 )
 
 
@@ -434,5 +435,14 @@ EXPLAINED: Final = (
         reason="A glob that matches a symbolic link whose target is not there: no file here, a failure in the peer.",
         source="v1.2 CommandLineTool, CommandOutputBinding, glob (no word on it)",
         recognise=only_theirs(r"No such file or directory: '\S*/(linked|dangling|link\.txt)'"),
+    ),
+    Explained(
+        name="inputs that the tool does not have",
+        right="both",
+        reason="A value of the job for which there is no port: expressions see it in the peer and not here.",
+        source="v1.2, Parameter references: 'The input object to the current Process'",
+        recognise=lambda case, ours, theirs: (
+            "unknown" in case.job and after(lambda seen: rewritten(without_unknown)(settled(seen)))(case, ours, theirs)
+        ),
     ),
 )
