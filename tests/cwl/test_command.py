@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from araneus.cwl.command import resources, run_expression
-from araneus.cwl.errors import CWLError, ExpressionError, InputError, UnsupportedError
+from araneus.cwl.errors import CWLError, ExpressionError, InputError
 from araneus.cwl.expressions import evaluator_for
 from araneus.cwl.files import check_basename, file_location, local_path
 from araneus.cwl.javascript import JavaScript
@@ -387,12 +387,6 @@ def test_runtime_rounds_cores_up(bench: Bench) -> None:
         requirements={"ResourceRequirement": {"coresMin": 1.2, "ramMin": 99.5}},
     )
     assert bench.prepare(process).command == ("2", "100", bench.layout.temporary)
-
-
-def test_inputs_are_never_changed_in_place(bench: Bench) -> None:
-    with pytest.raises(UnsupportedError, match="InplaceUpdateRequirement"):
-        bench.prepare(tool(requirements={"InplaceUpdateRequirement": {"inplaceUpdate": True}}))
-    bench.prepare(tool(requirements={"InplaceUpdateRequirement": {"inplaceUpdate": False}}))
 
 
 # Expression tools

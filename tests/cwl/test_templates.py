@@ -77,7 +77,7 @@ def test_an_expression_without_end_is_an_error(text: str) -> None:
         (r"\\\\$(a)", (r"\\", "A"), (r"\\", "A")),
         (r"a\nb$(a)", (r"a\nb", "A"), ("anb", "A")),
         (r"$(a)\$", ("A", r"\$"), ("A", "$")),
-        (r"$(a)\ ".rstrip(), ("A", "\\"), ("A",)),
+        (r"$(a)\ ".rstrip(), ("A", "\\"), ("A", "\\")),
         (r"$(a)\\'", ("A", r"\'"), ("A", r"\'")),
     ],
 )
