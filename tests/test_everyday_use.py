@@ -232,7 +232,7 @@ def test_a_cohort_from_metadata_to_renamed_outputs(owner: Visitor, project: str)
         task.wait(period=0.1)
         task.reload()
     assert [task.name for task in tasks if task.status != "COMPLETED"] == ["cohort S07"]
-    assert tasks[7].execution_status.message == "Job cohort failed with exit code 4."
+    assert tasks[7].execution_status.message.startswith("Job cohort failed with exit code 4.\nLogs: ")
     again = tasks[7].clone(run=True)
     again.wait(period=0.1)
     target = api.projects.create(name="Results")

@@ -36,7 +36,9 @@ def folder_for(
     if project:
         found, held = access.project_of(conn, call, access.project_id(project, malformed))
         root = files.get(conn, found.root_folder)
-        assert root is not None, "a project has its root folder from its first transaction on"
+        if root is None:
+            # It was deleted between the two looks: PostgreSQL shows each of them what is committed by then.
+            raise Refusal(Fault.PROJECT_NOT_FOUND, "Requested project does not exist.")
         return root, held
     if not parent:
         raise Refusal(Fault.PARENT_MISSING, "Give the project, or the id of the folder as parent.")

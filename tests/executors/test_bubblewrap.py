@@ -252,7 +252,8 @@ def test_detection_is_real() -> None:
     assert not Bubblewrap(default_path(), program="false").works()
 
 
-def test_unknown_choices_are_refused() -> None:
+def test_choices_that_are_not_there_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(UnavailableError, match="apptainer"):
         Containers.detect("apptainer")
 
