@@ -2,7 +2,8 @@
 
     python bench/tasks.py [--tasks 50] [--width 1000] [--database postgresql]
 
-Everything is real (SQLite or PostgreSQL, processes, files) and in one process except the tools. The floor is the same
+Everything is real (SQLite or PostgreSQL, processes, files), as in a server with control groups and without a sandbox;
+then the scatter again without the groups, and in the sandbox. The floor is the same
 number of bare `sh` processes with a work directory and an output file each, two at a time.
 """
 
@@ -13,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,9 @@ from sqlalchemy import select
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from araneus.executors.apart import Apart
+from araneus.executors.cgroups import Cgroups
+from araneus.executors.containers import Containers
 from araneus.model.task import TERMINAL, Status
 from araneus.store import tables
 from tests.scheduler.house import House, small, tool
@@ -131,20 +136,35 @@ def scatter(house: House, width: int) -> float:
     while status(house, queued) not in TERMINAL:
         time.sleep(0.02)  # reading the whole task every few milliseconds would be what is measured
     task = house.task(queued)
-    assert len(task.outputs["made"]) == width, task.progress
+    assert task.status is Status.COMPLETED, task.progress
+    assert len(task.outputs["made"]) == width
     return (time.perf_counter() - begun) * 1000 / width
+
+
+@contextmanager
+def executing(house: House, *, sandbox: bool = False, groups: bool = True) -> Iterator[bool]:
+    """A scheduler with the executor of a server that has two cores; False where there is no such sandbox."""
+    limits = Cgroups.detect("araneus-bench", 100_000) if groups else None
+    containers = Containers.detect("auto" if sandbox else "none", groups=limits, images=False)
+    with closing(Apart(cores=2, memory=100_000, containers=containers)) as executor, house.scheduling(executor):
+        yield containers.bare.encloses == sandbox
 
 
 def measure(url: str | None, directory: Path, options: argparse.Namespace) -> None:
     house = House.build(directory / "house", url)
     bare = directory / "bare"
     bare.mkdir()
-    with house.scheduling(house.executor(cores=2, memory=100_000)):
+    with executing(house):
         report("floor: bare sh with a work directory", floor(options.tasks, bare))
         trivial(house, options.tasks)
         many(house, options.tasks * 2)
         print(f"{'floor: two at a time, per process':44}        {floor_wide(options.width, bare):8.2f} ms")
         print(f"{f'scatter of {options.width}, per job':44}        {scatter(house, options.width):8.2f} ms")
+    with executing(house, groups=False):
+        print(f"{'the same without control groups':44}        {scatter(house, options.width):8.2f} ms")
+    with executing(house, sandbox=True) as works:
+        if works:
+            print(f"{'the same in bubblewrap':44}        {scatter(house, options.width // 4):8.2f} ms")
     house.close()
 
 
