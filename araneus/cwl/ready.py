@@ -116,7 +116,9 @@ class _Reader:
         return value
 
     def _fields(self, record: RecordType, value: dict[str, Any], rules: _Rules) -> dict[str, Value]:
-        return {
+        """The fields that are not as they were given: what is read, and null for what was left out."""
+        absent: dict[str, Value] = {entry.name: None for entry in record.fields if entry.name not in value}
+        return absent | {
             entry.name: self.value(
                 entry.type, value[entry.name], _field_rules(_port_rules(self._process, entry, rules.where), rules)
             )

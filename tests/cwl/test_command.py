@@ -432,3 +432,10 @@ def test_expression_tools_pass_inputs_on_and_make_literals(javascript: JavaScrip
 def test_expression_tools_that_give_something_else_fail(javascript: JavaScript, body: str, message: str) -> None:
     with pytest.raises(CWLError, match=message):
         _expression(javascript, body, {"n": "int", "f": "File?"}, {})
+
+
+def test_a_field_that_was_left_out_is_null(bench: Bench) -> None:
+    fields = [{"name": "a", "type": "int?"}, {"name": "b", "type": "int"}]
+    kind = {"type": "array", "items": {"type": "record", "name": "r", "fields": fields}}
+    process = tool(inputs={"x": kind}, arguments=["a=$(inputs.x[0].a)", "$(inputs.x[0].a)", "$(inputs.x[0].b)"])
+    assert bench.prepare(process, {"x": [{"b": 1}]}).command == ("a=null", "1")

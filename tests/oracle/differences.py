@@ -215,10 +215,10 @@ def nested_items_joined(case: Case, ours: Seen, theirs: Seen) -> bool:
     ours, theirs = settled(ours), settled(theirs)
     if not _accepted(ours, theirs) or not same(replace(ours, command=()), replace(theirs, command=())):
         return False
-    pairs = list(zip(ours.command, theirs.command, strict=False))
-    differing = [pair for pair in pairs if pair[0] != pair[1]]
-    shown = all("[" in one + other or "{" in one + other for one, other in differing)
-    return len(ours.command) == len(theirs.command) and shown and all(_spelled(a) == _spelled(b) for a, b in differing)
+    mine, other = _item_words(list(ours.command)), _item_words(list(theirs.command))
+    differing = [pair for pair in zip(mine, other, strict=False) if pair[0] != pair[1]]
+    shown = all("[" in one + two or "{" in one + two for one, two in differing)
+    return len(mine) == len(other) and shown and all(_spelled(one) == _spelled(two) for one, two in differing)
 
 
 def _spelled(word: str) -> list[str]:
@@ -229,17 +229,12 @@ def _spelled(word: str) -> list[str]:
 
 
 def list_of_any(case: Case, ours: Seen, theirs: Seen) -> bool:
-    """An input of type Any with a binding holds a list or an object."""
-    entries = case.document["inputs"]
-    pairs = entries.items() if isinstance(entries, dict) else [(entry["id"], entry) for entry in entries]
-    held = [
-        case.job.get(name, entry.get("default") if isinstance(entry, dict) else None)
-        for name, entry in pairs
-        if "Any" in json.dumps(entry) and isinstance(entry, dict) and "inputBinding" in json.dumps(entry)
-    ]
-    structured = any("[" in json.dumps(value) or "{" in json.dumps(value) for value in held)
+    """Something of type Any with a binding may hold a list or an object; all but the command is equal."""
+    typed = json.dumps([case.document["inputs"], case.document.get("requirements"), case.document.get("hints")])
+    given = [*case.job.values(), *(node["default"] for node in _nodes(case.document) if "default" in node)]
+    structured = any("[" in json.dumps(value) or "{" in json.dumps(value) for value in given)
     rest = same(replace(settled(ours), command=()), replace(settled(theirs), command=()))
-    return structured and rest and _accepted(ours, theirs) and ours.outputs is None
+    return '"Any' in typed and structured and rest and _accepted(ours, theirs) and ours.outputs is None
 
 
 def _accepted(ours: Seen, theirs: Seen) -> bool:
@@ -327,6 +322,13 @@ def all_non_null_of_one(case: Case, ours: Seen, theirs: Seen) -> bool:
     sources = [node.get("source", node.get("outputSource")) for node in picked]
     alone = any(isinstance(source, list) and len(source) == 1 for source in sources)
     return alone and (_accepted(ours, theirs) or only_theirs("not valid|incompatible")(case, ours, theirs))
+
+
+def defaults_seen_by_steps(case: Case, ours: Seen, theirs: Seen) -> bool:
+    """A process that a step runs has a default, and the step looks at its inputs before they reach the process."""
+    steps = [node for node in _nodes(case.document) if "run" in node]
+    looking = [step for step in steps if "when" in step or "valueFrom" in json.dumps(step.get("in"))]
+    return any('"default"' in json.dumps(step["run"]) for step in looking) and _accepted(ours, theirs)
 
 
 def of_tool(recognise: Recognise) -> Recognise:

@@ -11,6 +11,7 @@ from tests.oracle.differences import (
     Recognise,
     after,
     all_non_null_of_one,
+    defaults_seen_by_steps,
     file_or_list,
     index_first,
     items_without_words,
@@ -444,5 +445,13 @@ EXPLAINED: Final = (
         recognise=lambda case, ours, theirs: (
             "unknown" in case.job and after(lambda seen: rewritten(without_unknown)(settled(seen)))(case, ours, theirs)
         ),
+    ),
+    Explained(
+        name="defaults of a tool in its step",
+        right="both",
+        reason="when and valueFrom of a step see inputs of the step; the peer has filled in the defaults of the tool"
+        " by then.",
+        source="v1.2 Workflow, WorkflowStep, when and WorkflowStepInput, valueFrom (no word on it)",
+        recognise=defaults_seen_by_steps,
     ),
 )

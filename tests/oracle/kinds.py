@@ -139,12 +139,18 @@ def _array(pen: Pen, depth: int, binding: Callable[[str], Any]) -> Kind:
         return [items.value() for _ in range(pen.one(0, 1, 2, 2, 3))]
 
     if isinstance(items.schema, str) and items.schema.isalpha() and pen.chance(2):
-        return Kind(schema=f"{items.schema}[]", value=value, holds=items.holds | {"array"})
+        return Kind(
+            schema=f"{items.schema}[]",
+            value=value,
+            holds=items.holds | ({"array", "nested"} if "array" in items.holds else {"array"}),
+        )
     schema: dict[str, Any] = {"type": "array", "items": _long(items.schema)}
     bound = binding("array")
     if bound is not None:
         schema["inputBinding"] = bound
-    return Kind(schema=schema, value=value, holds=items.holds | {"array"})
+    return Kind(
+        schema=schema, value=value, holds=items.holds | ({"array", "nested"} if "array" in items.holds else {"array"})
+    )
 
 
 def _long(schema: Any) -> Any:
