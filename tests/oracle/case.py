@@ -19,7 +19,10 @@ SHOWN: Final = 4096
 """Bytes of an output file that are kept, for messages."""
 INPUT: Final = "<input>"
 """Stands for the directory of one staged input; both runners give each primary file one of its own."""
-_BOOKKEEPING: Final = frozenset({"location", "path", "dirname", "listing", "http://commonwl.org/cwltool#generation"})
+_BOOKKEEPING: Final = frozenset(
+    {"location", "path", "dirname", "listing", "http://commonwl.org/cwltool#generation", "writable"}
+)
+"""Places, and marks that the peer leaves on values; what lies at a location is compared instead."""
 
 
 @dataclass(frozen=True, kw_only=True)
