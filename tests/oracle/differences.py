@@ -223,8 +223,8 @@ def nested_items_joined(case: Case, ours: Seen, theirs: Seen) -> bool:
 
 def _spelled(word: str) -> list[str]:
     """The letters and digits of a word, in no order: objects are sorted by one runner only."""
-    plain = re.sub(r"\\u([0-9a-f]{4})", lambda code: chr(int(code[1], 16)), word)
-    plain = re.sub(r'"location": "_:[^"]*"|\\[nt]', "", plain)
+    plain = unquote(re.sub(r"\\u([0-9a-f]{4})", lambda code: chr(int(code[1], 16)), word))
+    plain = re.sub(r"""(["'])location\1: \1_:[^"']*\1|\\[nt]""", "", plain)
     return sorted(re.sub(r"\W", "", plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")))
 
 

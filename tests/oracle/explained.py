@@ -454,4 +454,11 @@ EXPLAINED: Final = (
         source="v1.2 Workflow, WorkflowStep, when and WorkflowStepInput, valueFrom (no word on it)",
         recognise=defaults_seen_by_steps,
     ),
+    Explained(
+        name="resources as text",
+        right="platform",
+        reason="An expression of ResourceRequirement that gives a number as text (an input of type string) is that number.",
+        source="none: an extension of the platform",
+        recognise=only_theirs("must be real number, not"),
+    ),
 )

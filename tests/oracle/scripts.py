@@ -91,11 +91,11 @@ class Scripts:
     def _mixed(self) -> str:
         inner = self._pen.one("$(runtime.cores)", *(f"$(inputs.{name})" for name in self._names))
         before = self._pen.one("pre-", "", " ", "a b ", "$")
-        after = self._pen.one("-post", "", "/", " ", inner)
+        after = self._pen.one("-post", "", "/", " ", f"/{inner}")
         return f"{before}{inner}{after}"
 
     def _self(self, holds: frozenset[str]) -> str:
-        choices = ["$(self)", "v=$(self)", "$(self)$(self)", "$(null)"]
+        choices = ["$(self)", "v=$(self)", "$(self)/$(self)", "$(null)"]
         if "File" in holds:
             keys = ("basename", "nameroot", "size", "path", "nameext")
             choices += [f"$(self.{key})" for key in keys] + ["$(self.nameroot).out"]
