@@ -143,7 +143,7 @@ def test_a_tool_sees_its_own_job_and_nothing_else(owner: Visitor, project: str) 
     slow = owner.run(owner.app(project, "other", shell("echo hidden-words >kept; sleep 60")), {})
     script = (
         f"ls -la {data} {data}/.. {data}/jobs {data}/storage; cat {data}/credentials {data}/araneus.db*;"
-        f" cat {data}/jobs/*/work/kept; env; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr '\\0' '\\n';"
+        f" cat {data}/jobs/*/*/kept; env; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr '\\0' '\\n';"
         " ls /sys/fs/cgroup /run /var/run /home /root; cat /dev/kmsg; dmesg; true"
     )
     tool = shell(f"({script}) 2>/dev/null | grep -v '^script='", outputs={"o": globbed("o")}, stdout="o")

@@ -80,7 +80,7 @@ def test_running_tasks_keep_everything(house: House, tmp_path: Path) -> None:
         task = house.queue(app)
         house.wait_for(task, frozenset({Status.RUNNING}))
         deadline = time.monotonic() + 20
-        while not any(house.jobs_directory.glob("*/work/kept")):
+        while not any(house.jobs_directory.glob(f"*/{jobdir.WORK}/kept")):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         assert keeper(house, after=KEPT * 1000).sweep() == Swept()
