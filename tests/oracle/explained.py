@@ -457,7 +457,7 @@ EXPLAINED: Final = (
     Explained(
         name="resources as text",
         right="platform",
-        reason="An expression of ResourceRequirement that gives a number as text (an input of type string) is that number.",
+        reason="An expression of ResourceRequirement that gives a number as text is that number.",
         source="none: an extension of the platform",
         recognise=only_theirs("must be real number, not"),
     ),
