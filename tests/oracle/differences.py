@@ -133,13 +133,9 @@ def _they_have_more(case: Case, ours: Seen, theirs: Seen) -> list[str]:
 
 
 def _prefix_words(nodes: Iterator[dict[str, Any]]) -> set[str]:
-    """The prefixes of bindings, as they may stand on a command line."""
+    """The prefixes of bindings, as they may stand on a command line or come out of a shell's."""
     plain = {str(node["prefix"]) for node in nodes if isinstance(node.get("prefix"), str)}
-    return {
-        word
-        for prefix in plain
-        for word in (prefix, shlex.quote(prefix), *prefix.split(" "), *shlex.quote(prefix).split(" "))
-    }
+    return {word for prefix in plain for word in (prefix, *prefix.split(" "), *shlex.split(prefix))}
 
 
 def prefix_of_nothing(case: Case, ours: Seen, theirs: Seen) -> bool:
@@ -359,7 +355,7 @@ def plain_numbers(text: str) -> str:
 
 def plain_booleans(text: str) -> str:
     words = {"True": "true", "False": "false", "None": "null"}
-    return re.sub(r"\b(True|False|None)\b", lambda match: words[match[0]], text)
+    return re.sub(r"(True|False|None)(?!\w)", lambda match: words[match[0]], text)
 
 
 def plain_literals(text: str) -> str:

@@ -135,7 +135,7 @@ def _requirements(pen: Pen, scripts: Scripts, *, javascript: bool, shell: bool) 
     if pen.version == "v1.2" and pen.chance(4):
         resources["coresMin"] = pen.one(0.5, 1.5, 2.0)
     if pen.chance(5):
-        resources["coresMin"] = pen.one("$(1 + 1)", "$(inputs.x)", "${return 3;}") if javascript else "$(inputs.x)"
+        resources["ramMin"] = pen.one("$(1 + 1)", "$(inputs.x)", "${return 3;}") if javascript else "$(inputs.x)"
     found.append(resources)
     if pen.chance(4):
         names = pen.draw(st.lists(st.sampled_from(["FOO", "BAR_2", "lower"]), min_size=1, max_size=2, unique=True))
