@@ -33,6 +33,8 @@ class Peer:
 
     def ask(self, directory: Path, *, run: bool) -> None:
         """Begin with the case in a directory: run it, or only say what it would run."""
+        if self._process is not None and self._process.poll() is not None:
+            self.close()  # it ended between two cases, whoever ended it
         if self._process is None:
             self._process = subprocess.Popen(
                 [sys.executable, "-W", "ignore", "-m", "tests.oracle.peer"],
