@@ -24,7 +24,7 @@ from araneus.api.documented import missing
 from araneus.api.errors import STATUS, UNEXPECTED, error_body, fault_body
 from araneus.api.limits import RateLimiter
 from araneus.api.links import create_signing_key
-from araneus.api.routes import ROUTES, RouteTree
+from araneus.api.routes import ROUTES, MethodNotAllowed, RouteTree
 from araneus.api.services import Services
 from araneus.api.uploads import sweep
 from araneus.model.errors import ConcurrentChange, Fault, Refusal
@@ -294,6 +294,8 @@ def _refused(exchange: _Exchange, refusal: Refusal) -> Answer:
     headers: tuple[tuple[str, str], ...] = ()
     if status == 401:
         headers = (("www-authenticate", "Bearer"),)
+    if isinstance(refusal, MethodNotAllowed):
+        headers = (("allow", refusal.allowed),)
     return Answer(status=status, value=fault_body(refusal.fault, refusal.message, exchange.base), headers=headers)
 
 

@@ -60,6 +60,15 @@ _RESOURCES: tuple[Route, ...] = (
 ROUTES: tuple[Route, ...] = (*_RESOURCES, *openapi.self_description(lambda: ROUTES))
 
 
+class MethodNotAllowed(Refusal):
+    """The path is served, but not by this method; ``allowed`` are those that it is, for the header of RFC 9110."""
+
+    def __init__(self, method: str, served: set[str]) -> None:
+        self.allowed = ", ".join(sorted(served | ({"HEAD"} if "GET" in served else set())))
+        message = f"{method[:20]} is not allowed here; allowed: {', '.join(sorted(served))}."
+        super().__init__(Fault.METHOD_NOT_ALLOWED, message)
+
+
 @dataclass(slots=True)
 class _Node:
     literal: dict[str, "_Node"] = field(default_factory=dict)
@@ -90,8 +99,7 @@ class RouteTree:
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         """The route and its parameters. HEAD is found as GET.
 
-        Raises `Refusal` NOT_FOUND for an unknown path and METHOD_NOT_ALLOWED, naming the ones that are, for another
-        method.
+        Raises `Refusal` NOT_FOUND for an unknown path and `MethodNotAllowed` for another method.
         """
         wanted, allowed = "GET" if method == "HEAD" else method, set[str]()
         found = _search(self._root, _segments(path), 0, wanted, allowed)
@@ -99,9 +107,7 @@ class RouteTree:
             route, values = found
             return route, dict(zip(route.names, reversed(values), strict=True))
         if allowed:
-            raise Refusal(
-                Fault.METHOD_NOT_ALLOWED, f"{method[:20]} is not allowed here; allowed: {', '.join(sorted(allowed))}."
-            )
+            raise MethodNotAllowed(method, allowed)
         raise Refusal(Fault.NOT_FOUND, f"There is nothing at {path[:200]!r}.")
 
 

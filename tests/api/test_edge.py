@@ -244,3 +244,10 @@ def test_hrefs_follow_the_proxy_only_when_it_is_trusted(tmp_path: Path) -> None:
     with running(tmp_path / "second", public_url="https://public.example.org") as server, server.client() as client:
         body = client.get("/v2/user", headers=forwarded).json()
         assert body["href"] == "https://public.example.org/v2/users/rosalind"
+
+
+def test_a_wrong_method_is_told_the_right_ones_in_a_header(client: httpx.Client) -> None:
+    """RFC 9110: a 405 must say which methods are allowed."""
+    assert client.request("TRACE", "/v2/projects").headers["allow"] == "GET, HEAD, POST"
+    assert client.put("/v2/bulk/files/get").headers["allow"] == "POST"
+    assert "allow" not in client.get("/v2/nothing").headers
