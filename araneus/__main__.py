@@ -69,13 +69,16 @@ def _define_up(parser: argparse.ArgumentParser) -> None:
     _data(parser)
     parser.add_argument("--host", help="address to listen on [default: 127.0.0.1]")
     parser.add_argument("--port", type=_number(0, 65535), help="port; 0 takes a free one [default: 8080]")
+    parser.add_argument(
+        "--until-eof", action="store_true", help="stop when standard input ends: with the program that holds it"
+    )
     _quiet(parser, "print only what goes wrong")
 
 
 def _up(given: argparse.Namespace) -> int:
     from araneus.up import up  # noqa: PLC0415 (start fast)
 
-    return up(given.data.absolute(), host=given.host, port=given.port, quiet=given.quiet)
+    return up(given.data.absolute(), host=given.host, port=given.port, quiet=given.quiet, until_eof=given.until_eof)
 
 
 def _define_cwl(parser: argparse.ArgumentParser) -> None:

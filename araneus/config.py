@@ -63,6 +63,7 @@ class JobSettings:
     max_processes: int
     network: bool
     path: str
+    end_with_server: bool
     images: Mapping[str, str]
 
 

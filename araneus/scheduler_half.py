@@ -14,6 +14,7 @@ from araneus.cwl.javascript import JavaScript
 from araneus.executors.apart import Apart
 from araneus.executors.containers import Containers
 from araneus.half import Word, build_storage, clock, open_database, watch_parent
+from araneus.scheduler.ending import abort_and_wait
 from araneus.scheduler.housekeeping import Housekeeping, Premises
 from araneus.scheduler.loop import Scheduler
 from araneus.store.database import Database, WrongSchema
@@ -56,10 +57,11 @@ def run(settings: Settings, parent: int, word: Word) -> None:
             jobs=settings.jobs_directory,
         )
         stack.enter_context(Housekeeping(database, premises, clock=clock))
-        threading.Thread(target=_wake_when, args=(stop, scheduler.wake), daemon=True).start()
+        over = threading.Event() if settings.jobs.end_with_server else stop
+        threading.Thread(target=_stop_when, args=(stop, over, scheduler.wake, database), daemon=True).start()
         allowed = confinement.may_run_unconfined(settings, database)
         word.say(ready="\n".join(confinement.describe(containers, allowed=allowed)))
-        scheduler.run(stop)
+        scheduler.run(over)
 
 
 def _executor(settings: Settings, containers: Containers) -> Apart:
@@ -88,6 +90,10 @@ def _wait(done: Callable[[], bool], stop: threading.Event) -> bool:
     return True
 
 
-def _wake_when(stop: threading.Event, wake: Callable[[], None]) -> None:
+def _stop_when(stop: threading.Event, over: threading.Event, wake: Callable[[], None], database: Database) -> None:
+    """Hand ``stop`` on to the loop as ``over``, after the end of all tasks where these are two events."""
     stop.wait()
+    if over is not stop:
+        abort_and_wait(database, wake, clock)
+        over.set()
     wake()

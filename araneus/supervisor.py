@@ -72,12 +72,16 @@ class _Half:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Starts the halves and keeps them until told to stop. Owned by the main thread."""
+    """Starts the halves and keeps them until told to stop. Owned by the main thread.
+
+    ``leash`` is a descriptor whose end of file also stops it.
+    """
 
     data: Path
     sock: socket.socket
     environment: Mapping[str, str]
     complain: Callable[[str], None]
+    leash: int | None = None
     _halves: list[_Half] = field(default_factory=list)
     _alive: tuple[int, int] = field(default_factory=os.pipe)
     _words: tuple[int, int] = field(default_factory=os.pipe)
@@ -117,8 +121,11 @@ class Supervisor:
     def _wait(self) -> None:
         due = [half.restart_at for half in self._halves if half.restart_at is not None]
         timeout = max(0.0, min(due) - time.monotonic()) if due else None
+        leash = [] if self.leash is None else [self.leash]
         if not self._stopping:
-            select.select([self._signals[0], self._words[0]], [], [], timeout)
+            ready, _, _ = select.select([self._signals[0], self._words[0], *leash], [], [], timeout)
+            if self.leash in ready and not os.read(self.leash, _LONGEST_LINE):
+                self._stopping = True
         with contextlib.suppress(BlockingIOError):
             os.read(self._signals[0], 4096)
 

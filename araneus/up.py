@@ -17,14 +17,15 @@ class CannotStart(Exception):
     """There can be no server here; the message says why and what to do."""
 
 
-def up(data: Path, *, host: str | None, port: int | None, quiet: bool) -> int:
-    """Run a server on a data directory until SIGINT or SIGTERM; the exit code."""
+def up(data: Path, *, host: str | None, port: int | None, quiet: bool, until_eof: bool) -> int:
+    """Run a server on a data directory until SIGINT or SIGTERM, or the end of standard input when ``until_eof``; the
+    exit code."""
     given = {"host": host, "port": port}
     overrides = {key: value for key, value in given.items() if value is not None}
     try:
         _make(data)
         with _only_one(data):
-            return _run(data, overrides, _Voice(quiet))
+            return _run(data, overrides, _Voice(quiet), sys.stdin.fileno() if until_eof else None)
     except (config.SettingsError, CannotStart) as error:
         _complain(str(error))
     except OSError as error:
@@ -43,7 +44,7 @@ class _Voice:
             print(text, flush=True)
 
 
-def _run(data: Path, overrides: dict[str, Any], voice: _Voice) -> int:
+def _run(data: Path, overrides: dict[str, Any], voice: _Voice, leash: int | None) -> int:
     settings = config.load(data, os.environ, {"server": overrides})
     try:
         sock = supervisor.listen(settings.server.host, settings.server.port)
@@ -55,7 +56,7 @@ def _run(data: Path, overrides: dict[str, Any], voice: _Voice) -> int:
         real_host, real_port = sock.getsockname()[:2]
         endpoint = settings.endpoint(real_host, real_port)
         changed = [("server", key, value) for key, value in {**overrides, "port": real_port}.items()]
-        halves = supervisor.Supervisor(data, sock, supervisor.environment(os.environ, changed), _complain)
+        halves = supervisor.Supervisor(data, sock, supervisor.environment(os.environ, changed), _complain, leash)
         voice.say(f"Araneus {__version__}, starting on {endpoint} ...")
 
         def hear(report: Report) -> None:

@@ -237,3 +237,22 @@ def test_tools_in_the_open_are_for_one_user(make: Make) -> None:
     allowing.start()
     with allowing.client() as client:
         assert ended(client, run_sleeper(client, 0.0))["status"] == "COMPLETED"
+
+
+def test_the_end_of_standard_input_stops_it(tmp_path: Path) -> None:
+    """Not what is written there; and what it writes itself goes nowhere when the reader is gone as well."""
+    command = [*ARANEUS, "up", "--data", str(tmp_path / "data"), "--port", "0", "--until-eof"]
+    process = subprocess.Popen(
+        command, env={**os.environ, **OPEN}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"x" * 100_000)
+    process.stdin.flush()
+    while b"Ctrl-C" not in (line := process.stdout.readline()):
+        assert line
+    assert process.poll() is None
+    process.stdin.close()
+    process.stdin = None
+    assert b"the next `araneus up` finds them" in process.communicate(timeout=30)[0]
+    assert process.returncode == 0
