@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 NAMES = (
-    *("start", "expressions", "load", "engine", "executor", "tasks", "replay", "store", "api", "api_tasks"),
+    *("start", "expressions", "load", "engine", "executor", "tasks", "replay", "store", "api", "api_tasks", "batch"),
     *("conformance", "peers"),
 )
 

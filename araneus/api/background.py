@@ -1,4 +1,5 @@
-"""What the HTTP half does without being asked at that moment: errands, bills, and forgetting what is out of date.
+"""What the HTTP half does without being asked at that moment: errands, bills, batches whose maker has died, and
+forgetting what is out of date.
 
 One thread, small steps, each a transaction of its own; killed at any moment, it goes on where it stood. Several
 processes may do this on one database.
@@ -12,7 +13,7 @@ from datetime import datetime
 
 import structlog
 
-from araneus.api import bills, errand_steps, expiry
+from araneus.api import bills, errand_steps, expiry, launches
 from araneus.api.places import drop_orphans
 from araneus.api.services import Services
 from araneus.model.errand import Errand, ErrandState
@@ -57,6 +58,7 @@ class Background:
             try:
                 worked = self.work()
                 worked = bills.settle(self._services) or worked
+                launches.resume(self._services)
                 if time.monotonic() - expired > EXPIRY_INTERVAL:
                     expiry.forget(self._services)
                     expired = time.monotonic()

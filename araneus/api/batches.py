@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from araneus.api.task_bodies import MAX_NAME
 from araneus.api.task_inputs import takes_list
 from araneus.api.task_views import FileRows
 from araneus.cwl.process import InputPort, Process
@@ -31,23 +32,33 @@ class Group:
 def groups(by: Mapping[str, Any], items: Sequence[Value], files: FileRows) -> list[Group]:
     """The groups in the order in which they first occur. Items without the metadata share the empty value."""
     if by.get("type") == "item":
-        return [Group(value=_item_name(item, files), fields={}, items=(item,)) for item in items if item is not None]
+        return [Group(value=_item_name(item, files), fields={}, items=(item,)) for item in items]
     criteria = tuple(str(key) for key in by.get("criteria") or ())
     found: dict[tuple[str, ...], list[Value]] = {}
     for item in items:
-        row = files.get(str(item.get("path"))) if is_file_value(item) else None
+        row = _row_of(item, files)
         found.setdefault(tuple(_criterion(row, key) for key in criteria), []).append(item)
     return [
-        Group(value=", ".join(values), fields=dict(zip(criteria, values, strict=True)), items=tuple(members))
+        Group(
+            value=", ".join(values) if any(values) else "",
+            fields=dict(zip(criteria, values, strict=True)),
+            items=tuple(members),
+        )
         for values, members in found.items()
     ]
 
 
+def _row_of(item: Value, files: FileRows) -> File | None:
+    """The file by whose metadata an item is grouped: of a list of files, as paired reads are, the first."""
+    first = next(iter(item), None) if isinstance(item, list) else item
+    return files.get(str(first.get("path"))) if isinstance(first, dict) and is_file_value(first) else None
+
+
 def _item_name(item: Value, files: FileRows) -> str:
-    if is_file_value(item):
-        row = files.get(str(item.get("path")))
-        return row.name if row is not None else str(item.get("path"))
-    return str(item)[:200]
+    row = _row_of(item, files)
+    if row is not None:
+        return row.name
+    return str(item.get("path") if is_file_value(item) else item)[:200]
 
 
 def _criterion(row: File | None, key: str) -> str:
@@ -61,12 +72,8 @@ def _criterion(row: File | None, key: str) -> str:
 
 def children(parent: Task, process: Process, files: FileRows, *, actor: str, now: datetime) -> list[Task]:
     """The child drafts of a batch parent. Raises `Refusal` when there is nothing to split or too much."""
-    port = next((port for port in process.inputs if port.id == parent.batch_input), None)
-    if port is None or parent.batch_by is None:
-        raise Refusal(Fault.BATCH_INPUT_INVALID, f"batch_input {parent.batch_input!r} is not an input of the app.")
-    value = parent.inputs.get(port.id)
-    items = value if isinstance(value, list) else [] if value is None else [value]
-    found = groups(parent.batch_by, items, files)
+    port = batch_port(parent, process)
+    found = groups(parent.batch_by or {}, items_of(parent), files)
     if not found:
         raise Refusal(Fault.TASK_HAS_ERRORS, f"Batch input {port.id} is empty: there is nothing to split.")
     if len(found) > MAX_CHILDREN:
@@ -85,6 +92,20 @@ def children(parent: Task, process: Process, files: FileRows, *, actor: str, now
     ]
 
 
+def batch_port(parent: Task, process: Process) -> InputPort:
+    """The port whose value is split. Raises `Refusal` when the app has none of that name."""
+    port = next((port for port in process.inputs if port.id == parent.batch_input), None)
+    if port is None or parent.batch_by is None:
+        raise Refusal(Fault.BATCH_INPUT_INVALID, f"batch_input {parent.batch_input!r} is not an input of the app.")
+    return port
+
+
+def items_of(task: Task) -> list[Value]:
+    """What stands at the batch input of a task, as a list without nulls."""
+    value = task.inputs.get(task.batch_input or "")
+    return [item for item in (value if isinstance(value, list) else [value]) if item is not None]
+
+
 def _share(parent: Task, port: InputPort, group: Group) -> dict[str, Value]:
     value = list(group.items) if takes_list(port.type) else group.items[0]
     return {**parent.inputs, port.id: value}
@@ -94,7 +115,7 @@ def _child(parent: Task, group: Group, *, actor: str, now: datetime, inputs: dic
     return replace(
         parent,
         id=new_uuid(),
-        name=f"{parent.name} - {group.value}" if group.value else parent.name,
+        name=(f"{parent.name} - {group.value}" if group.value else parent.name)[:MAX_NAME],
         status=Status.DRAFT,
         version=0,
         created_by=actor,

@@ -32,6 +32,10 @@ _DIFFERENCES = """\
 - Instance types decide what a task costs, not where it runs. Interruptible instances, elastic disk and memoization
   are kept but change nothing: jobs run here.
 - The rate limit is off unless `limits.requests` is set; the headers are there and announce 1000 requests.
+- Batches have all their children when `run` answers: CREATING lasts a moment, and nobody sees half of the children.
+  Items of a list of lists are grouped by their first file, missing metadata by the empty value. 5,000 children at most.
+- `POST /araneus/tasks/{id}/rerun-failed` makes a new batch of the failed children of a batch and groups the reasons;
+  `GET` of the same path only tells them.
 - CWL v1.0, v1.1 and v1.2 run. Apps in sbg:draft-2, Nextflow or WDL are kept, and say why they cannot run.
 - An app whose links are broken is kept, with `sbg:validationErrors`, if it has an `sbg:` key, class or namespace. Any
   other with a mistake is refused, with all its problems. Harmless mistakes are `warnings` of its tasks.

@@ -24,6 +24,7 @@ from araneus.api import (
     openapi,
     paths,
     projects,
+    reruns,
     root,
     scroll,
     search,
@@ -56,6 +57,7 @@ _RESOURCES: tuple[Route, ...] = (
     *apps.ROUTES,
     *app_copies.ROUTES,
     *task_actions.ROUTES,
+    *reruns.ROUTES,
 )
 ROUTES: tuple[Route, ...] = (*_RESOURCES, *openapi.self_description(lambda: ROUTES))
 

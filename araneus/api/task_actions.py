@@ -5,21 +5,19 @@ commit, does the rest. So of two simultaneous runs one is granted and the other 
 Source: API reference, tasks, sections 4 and 10 to 13.
 """
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 
-from araneus.api.batches import children
 from araneus.api.call import Answer, Call, Route
+from araneus.api.launches import Launch, errors_message, launch_of
 from araneus.api.services import Services
 from araneus.api.task_bodies import new_task
-from araneus.api.task_inputs import file_ids
+from araneus.api.task_checks import entry
 from araneus.api.task_loading import (
     Examination,
     app_of,
     examination,
     examined,
     owned_task,
-    readable_files,
     settled_batch,
     task_id,
 )
@@ -41,7 +39,6 @@ from araneus.model.errors import Fault, Refusal
 from araneus.model.ids import new_uuid
 from araneus.model.task import Status, Task, clone, step
 from araneus.store import tasks
-from araneus.store.database import Connection
 
 
 def create_task(call: Call, services: Services) -> Answer:
@@ -57,14 +54,17 @@ def create_task(call: Call, services: Services) -> Answer:
 
 def _add(services: Services, task: Task, using: Examination, *, run: bool) -> Task:
     """Save a new draft, and start it when that is asked for and nothing is wrong with it."""
-    launch = _launch(services, task, using) if run and not task.errors else None
+    launch = None
+    if run and not task.errors:
+        try:
+            launch = launch_of(services, task, using)
+        except Refusal as refusal:
+            task = replace(task, errors=(entry(refusal.message, task.batch_input),))
     with services.database.write() as conn:
         tasks.insert(conn, task)
         if launch is not None:
-            task = launch.start(conn, task, services.clock())
-    if launch is not None:
-        services.wake()
-    return task
+            task = launch.begin(conn, task, services.clock())
+    return task if launch is None else launch.complete(services, task)
 
 
 def _wants_run(call: Call) -> bool:
@@ -75,46 +75,14 @@ def _wants_run(call: Call) -> bool:
     return action == "run"
 
 
-@dataclass(frozen=True, slots=True)
-class _Launch:
-    """A task that is ready to be started, with the children that it gets when it is a batch. Decided before the write,
-    so that the transaction only writes."""
-
-    task: Task
-    children: tuple[Task, ...]
-    actor: str
-
-    def start(self, conn: Connection, before: Task, now: datetime) -> Task:
-        """DRAFT → QUEUED, saved with its event; children likewise, in the same transaction."""
-        queued, event = step(self.task, Status.QUEUED, now=now, actor=self.actor, message="Task submitted")
-        saved = tasks.save(conn, before, queued, event)
-        tasks.insert(conn, *self.children)
-        for child in self.children:
-            queued, event = step(child, Status.QUEUED, now=now, actor=self.actor, message="Made by its batch")
-            tasks.save(conn, child, queued, event)
-        return saved
-
-
-def _launch(services: Services, task: Task, using: Examination) -> _Launch:
-    """Split a batch. Raises `Refusal` 7024 when there is nothing to split."""
-    process = using.form.process
-    if not task.batch or process is None:
-        return _Launch(task, (), using.username)
-    with services.database.read() as conn:
-        rows = readable_files(conn, file_ids(list(task.inputs.values())), using.username, task.project)
-    made = children(task, process, rows, actor=using.username, now=services.clock())
-    return _Launch(task, tuple(made), using.username)
-
-
 def run_task(call: Call, services: Services) -> Answer:
     """``POST /tasks/{id}/actions/run``: drafts without errors."""
     batch, interruptible = call.flag("batch"), call.flag("use_interruptible_instances")
-    task = until_saved(lambda: _run(call, services, batch=batch, interruptible=interruptible))
-    services.wake()
-    return answer_task(call, services, task)
+    launch, task = until_saved(lambda: _run(call, services, batch=batch, interruptible=interruptible))
+    return answer_task(call, services, launch.complete(services, task))
 
 
-def _run(call: Call, services: Services, *, batch: bool | None, interruptible: bool | None) -> Task:
+def _run(call: Call, services: Services, *, batch: bool | None, interruptible: bool | None) -> tuple[Launch, Task]:
     username = call.caller.username
     with services.database.read() as conn:
         before = owned_task(conn, task_id(call), username, "run the task")
@@ -131,16 +99,10 @@ def _run(call: Call, services: Services, *, batch: bool | None, interruptible: b
         task = examined(conn, task, using)
     if task.errors:
         save(services, before, replace(before, errors=task.errors, warnings=task.warnings))
-        raise Refusal(Fault.TASK_HAS_ERRORS, _errors_message(task))
-    launch = _launch(services, task, using)
+        raise Refusal(Fault.TASK_HAS_ERRORS, errors_message(task))
+    launch = launch_of(services, task, using)
     with services.database.write() as conn:
-        return launch.start(conn, before, services.clock())
-
-
-def _errors_message(task: Task) -> str:
-    problems = "; ".join(str(error["message"]) for error in task.errors[:10])
-    more = f" (and {len(task.errors) - 10} more)" if len(task.errors) > 10 else ""
-    return f"Task cannot start because of validation errors: {problems}{more}"
+        return launch, launch.begin(conn, before, services.clock())
 
 
 def clone_task(call: Call, services: Services) -> Answer:

@@ -1,7 +1,8 @@
 """Parents of batches: they run nothing, their status follows their children.
 
-The API makes the children in the transaction that runs the parent. From then on a parent is RUNNING while a child is
-unfinished, then COMPLETED when all completed, else FAILED; a parent that is being aborted aborts its children first.
+The API makes the children in the transaction that takes the parent from CREATING to QUEUED. From then on a parent is
+RUNNING while a child is unfinished, then COMPLETED when all completed, else FAILED; a parent that is being aborted
+aborts its children first.
 Source: API reference, tasks, section 10.
 """
 
@@ -107,7 +108,6 @@ class Batches:
         return to
 
     def _abort_children(self, connection: Connection, parent: Task, now: datetime) -> None:
-        for child in tasks.active(connection):
-            if child.parent == parent.id and child.status in _UNFINISHED:
-                changed, event = step(child, Status.ABORTING, now=now, actor=ACTOR, message="its batch was aborted")
-                tasks.save(connection, child, changed, event)
+        for child in tasks.children(connection, parent.id, _UNFINISHED):
+            changed, event = step(child, Status.ABORTING, now=now, actor=ACTOR, message="its batch was aborted")
+            tasks.save(connection, child, changed, event)

@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, literal_col
 from sqlalchemy import insert as insert_into
 from sqlalchemy.dialects import postgresql, sqlite
 
-from araneus.model.job import Attempt, Job, Outcome
+from araneus.model.failure import FailedJob
+from araneus.model.job import Attempt, Job, JobStatus, Outcome
 from araneus.model.task import Status
 from araneus.store import tables
 from araneus.store.chunks import chunks
@@ -87,6 +88,19 @@ def for_task(conn: Connection, task_id: str) -> list[Job]:
 def shown_for_task(conn: Connection, task_id: str) -> list[Job]:
     """As `for_task`, without outputs and outcomes (they are None): what execution details show."""
     return _in_time(_shown.read_all(conn.execute(_SHOWN_FOR_TASK, {"of": task_id})))
+
+
+def failed_of_children(conn: Connection, parent: str) -> dict[str, FailedJob]:
+    """The job that failed first in each failed child of a batch, by task id; a task may have failed without one."""
+    table, of = tables.jobs, tables.tasks
+    query = (
+        select(table.c.task, table.c.key, table.c.outcome)
+        .join(of, of.c.id == table.c.task)
+        .where(of.c.parent == parent, of.c.status == Status.FAILED, table.c.status == JobStatus.FAILED)
+        .order_by(table.c.task, table.c.ended_on.desc(), table.c.key)
+    )
+    rows = conn.execute(query)
+    return {task: FailedJob(key=key, outcome=outcome) for task, key, outcome in rows if outcome is not None}
 
 
 def insert_attempts(conn: Connection, attempts: Sequence[Attempt]) -> None:

@@ -1,7 +1,8 @@
 """Tasks: the only place that writes a status, the history of each task, and the hot reads."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from sqlalchemy import (
     ColumnElement,
@@ -32,6 +33,7 @@ __all__ = [
     "ORDERS",
     "active",
     "apps_active",
+    "children",
     "delete",
     "events",
     "get",
@@ -39,6 +41,7 @@ __all__ = [
     "get_many_for",
     "ids_active",
     "insert",
+    "left_creating",
     "page",
     "save",
     "set_progress",
@@ -58,17 +61,25 @@ _GET_FOR = (
 )
 
 
-def insert(conn: Connection, *tasks: Task) -> None:
-    """Add tasks of one project. Raises `Refusal` PROJECT_NOT_FOUND when the project is gone."""
+def insert(conn: Connection, *tasks: Task, events: Sequence[Event] = ()) -> None:
+    """Add tasks of one project. Raises `Refusal` PROJECT_NOT_FOUND when the project is gone.
+
+    Children that a batch makes and submits at once come with the ``events`` that say so.
+    """
     if not tasks:
         return
     project = tasks[0].project
     if any(task.project != project for task in tasks):
         raise ValueError("insert() takes the tasks of one project at a time")
+    standing = {task.id: task.status for task in tasks}
+    if any(standing.get(event.task) is not event.after for event in events):
+        raise ValueError("insert() takes events that led the tasks to where they stand, and no others")
     gone = Refusal(Fault.PROJECT_NOT_FOUND, f"Project {project!r} does not exist.")
     _count(conn, project, len(tasks), gone)
     with refusing(conn, missing=gone):
         conn.execute(insert_into(_table), [TASKS.values(task) for task in tasks])
+    if events:
+        conn.execute(insert_into(tables.events), [_events.values(event) for event in events])
 
 
 def get(conn: Connection, task_id: str) -> Task | None:
@@ -151,6 +162,20 @@ def ids_active(conn: Connection) -> list[tuple[str, Status, int]]:
 def apps_active(conn: Connection) -> set[str]:
     """The apps, with their revisions, of the tasks that `active` answers."""
     return set(conn.execute(select(_table.c.app).where(_ACTIVE).distinct()).scalars())
+
+
+def left_creating(conn: Connection, before: datetime) -> list[Task]:
+    """The parents of batches that were run before a moment and still have no children, oldest first."""
+    waiting = (_ACTIVE, _table.c.status == Status.CREATING, _table.c.start_time < before)
+    query = select(*TASKS.columns).where(*waiting).order_by(_table.c.created_time, _table.c.id)
+    return TASKS.read_all(conn.execute(query))
+
+
+def children(conn: Connection, parent: str, statuses: Collection[Status]) -> list[Task]:
+    """The children of a batch that stand in one of these statuses, oldest first."""
+    here = (_table.c.parent == parent, _table.c.status.in_(sorted(statuses)))
+    query = select(*TASKS.columns).where(*here).order_by(_table.c.created_time, _table.c.id)
+    return TASKS.read_all(conn.execute(query))
 
 
 def status_counts(conn: Connection, parent: str) -> dict[Status, int]:

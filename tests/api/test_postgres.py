@@ -8,6 +8,7 @@ import pytest
 
 from araneus.testing.postgres import PostgresAbsent, PrivatePostgres
 from tests.api import (
+    test_batch_children,
     test_billing,
     test_bulk,
     test_edge,
@@ -15,12 +16,14 @@ from tests.api import (
     test_files,
     test_people,
     test_projects,
+    test_reruns,
     test_uploads,
 )
 from tests.api.conftest import Server, running
 
 pytestmark = pytest.mark.postgres
 project = test_files.project
+lab = test_batch_children.lab
 log = test_files.log
 grown = test_errands.grown
 admin = test_people.admin
@@ -86,3 +89,6 @@ test_storage_costs = test_billing.test_storage
 test_accounts = test_people.test_a_user_is_added_gets_a_token_and_is_disabled
 test_links = test_people.test_links_end_with_the_account_and_with_the_rights
 test_divisions = test_people.test_other_divisions_do_not_exist
+test_batch_steps = test_batch_children.test_a_batch_is_created_then_queued_with_all_its_children
+test_batch_left = test_batch_children.test_a_batch_whose_maker_died_gets_its_children
+test_reruns_of_failed = test_reruns.test_failed_tasks_run_again_and_reasons_are_grouped
