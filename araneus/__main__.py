@@ -70,6 +70,9 @@ def _define_up(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on [default: 127.0.0.1]")
     parser.add_argument("--port", type=_number(0, 65535), help="port; 0 takes a free one [default: 8080]")
     parser.add_argument(
+        "--tls", action="store_true", default=None, help="speak TLS, with a certificate of the server's own making"
+    )
+    parser.add_argument(
         "--until-eof", action="store_true", help="stop when standard input ends: with the program that holds it"
     )
     _quiet(parser, "print only what goes wrong")
@@ -78,7 +81,10 @@ def _define_up(parser: argparse.ArgumentParser) -> None:
 def _up(given: argparse.Namespace) -> int:
     from araneus.up import up  # noqa: PLC0415 (start fast)
 
-    return up(given.data.absolute(), host=given.host, port=given.port, quiet=given.quiet, until_eof=given.until_eof)
+    return up(
+        given.data.absolute(), host=given.host, port=given.port, secure=given.tls, quiet=given.quiet,
+        until_eof=given.until_eof,
+    )  # fmt: skip
 
 
 def _define_cwl(parser: argparse.ArgumentParser) -> None:

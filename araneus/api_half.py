@@ -1,13 +1,15 @@
 """The HTTP half of a server: brings the tables up to date, sees to the first user, then serves."""
 
+import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
 
+import structlog
 import uvicorn
 
-from araneus import accounts
+from araneus import accounts, collector, tls
 from araneus.api.app import build
 from araneus.api.background import Background
 from araneus.api.connection import BoundedConnection
@@ -16,6 +18,9 @@ from araneus.config import Settings
 from araneus.half import Word, build_storage, clock, open_database, watch_parent
 from araneus.model.charge import Prices
 from araneus.store.wakeup import WakeupSender
+
+_LOOK_AT_CERTIFICATE = 300.0
+_log = structlog.get_logger("araneus.api")
 
 
 def run(settings: Settings, sock: socket.socket, parent: int, word: Word) -> None:
@@ -42,7 +47,7 @@ def run(settings: Settings, sock: socket.socket, parent: int, word: Word) -> Non
                 max_body=settings.server.body_limit * 1024**2,
             ),
         )
-        server = _Server(services, lambda: word.say(ready=username))
+        server = _Server(services, lambda: word.say(ready=username), tls.Kept.of(settings))
         watch_parent(parent, server.stop)
         with Background(services):
             server.run(sockets=[sock])
@@ -52,18 +57,21 @@ def run(settings: Settings, sock: socket.socket, parent: int, word: Word) -> Non
 class _Server(uvicorn.Server):
     """Calls ``started_up`` as soon as requests are answered."""
 
-    def __init__(self, services: Services, started_up: Callable[[], None]) -> None:
-        super().__init__(
-            uvicorn.Config(
-                build(services),
-                http=BoundedConnection,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                lifespan="on",
-                timeout_graceful_shutdown=5,
-            )
+    def __init__(self, services: Services, started_up: Callable[[], None], secure: tls.Kept | None = None) -> None:
+        config = uvicorn.Config(
+            build(services),
+            http=BoundedConnection,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="on",
+            timeout_graceful_shutdown=5,
         )
+        config.load()
+        config.ssl = secure.context if secure else None
+        super().__init__(config)
+        self._secure = secure
+        self._looking: asyncio.Task[None] | None = None
         self._started_up = started_up
 
     def stop(self) -> None:
@@ -72,4 +80,18 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            collector.spare()
+            if self._secure is not None:
+                self._looking = asyncio.create_task(_look_after(self._secure))
             self._started_up()
+
+
+async def _look_after(secure: tls.Kept) -> None:
+    """Renew the certificate, or take in a new one, when it is time. On the loop's thread: it alone shakes hands."""
+    while True:
+        await asyncio.sleep(_LOOK_AT_CERTIFICATE)
+        try:
+            if secure.look():
+                _log.info("certificate_loaded")
+        except tls.TlsError as error:
+            _log.warning("certificate_not_loaded", message=str(error))

@@ -29,6 +29,10 @@ class ServerSettings:
     public_url: str
     trust_proxy: bool
     body_limit: int
+    tls: bool
+    tls_names: str
+    tls_certificate: str
+    tls_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,10 @@ class Settings:
 
     def endpoint(self, host: str, port: int) -> str:
         """The API's URL as clients write it, for a server that listens on this address."""
-        return f"{self.server.public_url.rstrip('/') or f'http://{_reachable(host)}:{port}'}/v2"
+        server = self.server
+        scheme, usual = ("https", 443) if server.tls or server.tls_certificate else ("http", 80)
+        own = f"{scheme}://{_reachable(host)}{'' if port == usual else f':{port}'}"
+        return f"{server.public_url.rstrip('/') or own}/v2"
 
     @property
     def storage_directory(self) -> Path:

@@ -26,6 +26,7 @@ _PAUSE = 0.01
 _LEAVE = 15.0
 _TAIL = 60
 _MAKE_TABLES = "import sys; from araneus.store.database import Database; d = Database.open(sys.argv[1]); d.migrate()"
+_TRUST = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 _BYTECODE = "PYTHONDONTWRITEBYTECODE"
 
 
@@ -93,6 +94,9 @@ def araneus(
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SB_API_ENDPOINT", server.endpoint)
             patch.setenv("SB_AUTH_TOKEN", server.token)
+            if (data / "tls").is_dir():
+                for name in _TRUST:
+                    patch.setenv(name, str(data / "tls" / "ca.pem"))
             yield server
             if "api" in server.__dict__:
                 server.api.session.close()
