@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 
 import structlog
 
-from araneus import collector, confinement
+from araneus import confinement, interpreter
 from araneus.config import Settings
 from araneus.cwl.javascript import JavaScript
 from araneus.executors.apart import Apart
@@ -61,7 +61,7 @@ def run(settings: Settings, parent: int, word: Word) -> None:
         threading.Thread(target=_stop_when, args=(stop, over, scheduler.wake, database), daemon=True).start()
         allowed = confinement.may_run_unconfined(settings, database)
         word.say(ready="\n".join(confinement.describe(containers, allowed=allowed)))
-        collector.spare()
+        interpreter.settle()
         scheduler.run(over)
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import select
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from araneus import collector
+from araneus import interpreter
 from araneus.executors.apart import Apart
 from araneus.executors.cgroups import Cgroups
 from araneus.executors.containers import Containers
@@ -153,7 +153,7 @@ def executing(house: House, *, sandbox: bool = False, groups: bool = True) -> It
 
 def measure(url: str | None, directory: Path, options: argparse.Namespace) -> None:
     house = House.build(directory / "house", url)
-    collector.spare()  # as the halves of a server do
+    interpreter.settle()  # as the halves of a server do
     bare = directory / "bare"
     bare.mkdir()
     with executing(house):

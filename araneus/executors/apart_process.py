@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from araneus import collector
+from araneus import interpreter
 from araneus.executors.channel import Cancel, Channel, Command, Ends, Plan, Recovered, Say, Submit
 from araneus.executors.enclosure import Guarded, Host
 from araneus.executors.local import GRACE, LocalExecutor
@@ -71,7 +71,7 @@ def serve(channel: Channel) -> None:
     if not pending:
         return
     office = _Office(pending.pop(0), channel)
-    collector.spare()
+    interpreter.settle()
     with contextlib.closing(office.executor):
         while not channel.closed:
             for command in pending:
