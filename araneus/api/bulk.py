@@ -55,11 +55,19 @@ class CopiesBody(msgspec.Struct, kw_only=True):
     parent: str | None = None
 
 
+class _Listed(msgspec.Struct, kw_only=True):
+    """What is taken of the bodies above before each entry is looked at by itself: one that is no file id, or no change,
+    fails alone."""
+
+    file_ids: list[Any] | None = None
+    items: list[Any] | None = None
+
+
 def get_files(call: Call, services: Services) -> Answer:
     """``POST /bulk/files/get``."""
 
-    def get(conn: Connection, file_id: str) -> dict[str, Any]:
-        return show_one(call, services, access.file_of(conn, call, file_id)[0])
+    def get(conn: Connection, file_id: Any) -> dict[str, Any]:
+        return show_one(call, services, access.file_of(conn, call, _id(file_id))[0])
 
     wanted = _ids(call)
     with services.database.read() as conn:
@@ -70,9 +78,9 @@ def delete_files(call: Call, services: Services) -> Answer:
     """``POST /bulk/files/delete``."""
     orphans: list[str | None] = []
 
-    def delete(conn: Connection, file_id: str) -> dict[str, Any]:
-        file, _ = access.file_of(conn, call, file_id)
-        orphans.append(remove(conn, call.caller.username, file_id))
+    def delete(conn: Connection, file_id: Any) -> dict[str, Any]:
+        file, _ = access.file_of(conn, call, _id(file_id))
+        orphans.append(remove(conn, call.caller.username, file.id))
         return show_file(call, file)
 
     with services.database.write() as conn:
@@ -104,19 +112,18 @@ def edit_files(call: Call, services: Services) -> Answer:
 
 
 def _change_files(call: Call, services: Services, meaning: Callable[[File, Change], FileBody]) -> Answer:
-    def save(conn: Connection, change: Change) -> dict[str, Any]:
-        file = writable_file(
-            conn, call, change.id or change.file_id or "", "change its files", Fault.FOLDER_NOT_EDITABLE
-        )
+    def save(conn: Connection, item: Any) -> dict[str, Any]:
+        change = _change(item)
+        file = writable_file(conn, call, _named(item), "change its files", Fault.FOLDER_NOT_EDITABLE)
         changed = replace(edited(file, meaning(file, change)), modified_on=services.clock())
         rename_checked(conn, file, changed)
         files.save(conn, changed)
         return show_file(call, changed)
 
-    changes = _few(call.parse(ChangesBody, Fault.FILE_REQUEST_INVALID).items)
+    changes = _few(call.parse(_Listed, Fault.FILE_REQUEST_INVALID).items, "items")
     with services.database.write() as conn:
-        _lock_projects(conn, call, [change.id or change.file_id or "" for change in changes])
-        entries = [_entry(call, partial(save, conn, change)) for change in changes]
+        _lock_projects(conn, call, [_named(item) for item in changes])
+        entries = [_entry(call, partial(save, conn, item)) for item in changes]
     return _answer(entries)
 
 
@@ -129,7 +136,7 @@ def _lock_projects(conn: Connection, call: Call, ids: Sequence[str]) -> None:
 
 def copy_files(call: Call, services: Services) -> Answer:
     """``POST /action/files/copy``: copies into one project, keyed by the id of the source."""
-    body = call.parse(CopiesBody, Fault.FILE_REQUEST_INVALID)
+    body, wanted = call.parse(CopiesBody, Fault.FILE_REQUEST_INVALID), _ids(call)
 
     def copy(conn: Connection, folder: File, file_id: str) -> dict[str, Any]:
         try:
@@ -141,17 +148,38 @@ def copy_files(call: Call, services: Services) -> Answer:
     with services.database.write() as conn:
         folder, held = folder_for(conn, call, project=body.project, parent=body.parent)
         require_write(held, "copy files into it")
-        return Answer(value={one: copy(conn, folder, one) for one in _few(body.file_ids)})
+        return Answer(value={one: copy(conn, folder, one) for one in dict.fromkeys(wanted)})
 
 
-def _ids(call: Call) -> list[str]:
-    return _few(call.parse(IdsBody, Fault.FILE_REQUEST_INVALID).file_ids)
+def _ids(call: Call) -> list[Any]:
+    return _few(call.parse(_Listed, Fault.FILE_REQUEST_INVALID).file_ids, "file_ids")
 
 
-def _few(items: list[Any]) -> list[Any]:
+def _few(items: list[Any] | None, name: str) -> list[Any]:
+    if items is None:
+        raise Refusal(Fault.FILE_REQUEST_INVALID, f"Give the files as a list: {name!r}.")
     if len(items) > MOST:
         raise Refusal(Fault.FILE_REQUEST_INVALID, f"At most {MOST} files per call, not {len(items)}.")
     return items
+
+
+def _id(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Refusal(Fault.FILE_REQUEST_INVALID, "The id of a file is a text.")
+    return value
+
+
+def _change(item: Any) -> Change:
+    try:
+        return msgspec.convert(item, type=Change)
+    except msgspec.ValidationError as error:
+        raise Refusal(Fault.FILE_REQUEST_INVALID, f"Invalid change: {error}.") from error
+
+
+def _named(item: Any) -> str:
+    """The id in a change, empty for none."""
+    named = (item.get("id") or item.get("file_id")) if isinstance(item, dict) else None
+    return named if isinstance(named, str) else ""
 
 
 def _entry(call: Call, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:

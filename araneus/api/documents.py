@@ -47,6 +47,10 @@ _DIFFERENCES = """\
   stays.
 - Links for download and upload work for `storage.link_lifetime` seconds (48 hours), only on this server, and only as
   long as the user who asked for them has an account and the permission.
+- Content is checked on the way in: a part against its `Content-MD5` if it has one, a report against the part, the whole
+  file against the size and `md5` of its announcement (8007; the parts stay, so that they can be sent again).
+- Entries of bulk calls that are no ids or no objects fail alone; only a missing list, or one of more than 100, fails
+  the call.
 - An upload to which no part has come for `storage.upload_lifetime` seconds (7 days) is given up.
 - Asynchronous jobs of files: what is not allowed or not there fails as an item of the result, not as the call. The
   result has an entry for each item that was asked for, then one for each file inside a folder that failed. Folders

@@ -4,6 +4,7 @@ A part's file bears its number and MD5, so that two deliveries of one part never
 says which one counts. Nothing here is visible to anybody before `assembled` is taken into storage.
 """
 
+import base64
 import hashlib
 import os
 import secrets
@@ -39,8 +40,15 @@ class PartFile:
         self._digest.update(data)
         self._file.write(data)
 
-    def finish(self) -> Part:
-        """Give the part its final name. Raises FileNotFoundError when the upload was aborted meanwhile."""
+    def finish(self, announced: str | None = None) -> Part:
+        """Give the part its final name. ``announced`` is its MD5 in base64 (RFC 1864), when the sender gave one: other
+        bytes are a `Refusal` UPLOAD_PART_INVALID. Raises FileNotFoundError when the upload was aborted meanwhile."""
+        arrived = base64.b64encode(self._digest.digest()).decode()
+        if announced is not None and announced.strip() != arrived:
+            raise Refusal(
+                Fault.UPLOAD_PART_INVALID,
+                f"The part is not what Content-MD5 announced: {arrived} arrived; send it again.",
+            )
         self._file.close()
         part = Part(number=self._number, size=self._size, etag=self._digest.hexdigest())
         self._path.rename(_path(self._directory, part))
@@ -81,6 +89,14 @@ def _append(source: int, target: int, size: int) -> None:
         if copied == 0:
             raise FileNotFoundError("a part is shorter than it was when it arrived")
         left -= copied
+
+
+def md5_of(whole: Path, parts: Sequence[Part]) -> str:
+    """The MD5 of an assembled file; that of a single part is known."""
+    if len(parts) == 1:
+        return parts[0].etag
+    with whole.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def discard(directory: Path) -> None:

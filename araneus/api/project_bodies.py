@@ -17,9 +17,11 @@ _RETENTIONS = {"LIMITED", "UNLIMITED"}
 
 
 class ProjectBody(msgspec.Struct, kw_only=True):
-    """Body of ``POST`` and ``PATCH /projects``. Some pages of the reference show settings at the top level."""
+    """Body of ``POST`` and ``PATCH /projects``. Some pages of the reference show settings at the top level; an old one
+    calls the name of a new project ``project``."""
 
     name: str | None = None
+    project: str | None = None
     description: str | None = None
     billing_group: str | None = None
     tags: list[str] | msgspec.UnsetType | None = msgspec.UNSET

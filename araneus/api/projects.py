@@ -74,7 +74,7 @@ def get_project(call: Call, services: Services) -> Answer:
 def create_project(call: Call, services: Services) -> Answer:
     """``POST /projects``: the creator becomes a member with all permissions, and the root folder is made."""
     body = call.parse(ProjectBody)
-    name = check_text(body.name or "", "name", 255).strip()
+    name = check_text(body.name or body.project or "", "name", 255).strip()
     if not name:
         raise Refusal(Fault.PROJECT_NAME_EMPTY, "A project needs a name.")
     check_type(body.type)

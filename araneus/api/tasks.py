@@ -138,7 +138,7 @@ def get_execution_details(call: Call, services: Services) -> Answer:
 def bulk_get(call: Call, services: Services) -> Answer:
     """``POST /bulk/tasks/get``: up to 100 tasks, each with its own answer."""
     ids = call.object().get("task_ids")
-    if not isinstance(ids, list) or not all(isinstance(identity, str) for identity in ids):
+    if not isinstance(ids, list):
         raise Refusal(Fault.BAD_REQUEST, "task_ids must be a list of task ids.")
     if len(ids) > MAX_BULK:
         raise Refusal(Fault.BAD_REQUEST, f"At most {MAX_BULK} tasks can be asked for at once.")
@@ -147,10 +147,10 @@ def bulk_get(call: Call, services: Services) -> Answer:
     return Answer(value={"items": items})
 
 
-def _bulk_entry(call: Call, services: Services, conn: Connection, identity: str) -> dict[str, Any]:
+def _bulk_entry(call: Call, services: Services, conn: Connection, identity: Any) -> dict[str, Any]:
     try:
-        if not is_uuid(identity):
-            raise Refusal(Fault.TASK_ID_MALFORMED, f"Malformed task id {identity[:80]!r}: a UUID is expected.")
+        if not isinstance(identity, str) or not is_uuid(identity):
+            raise Refusal(Fault.TASK_ID_MALFORMED, f"Malformed task id {str(identity)[:80]!r}: a UUID is expected.")
         task, _ = visible_task(conn, identity.lower(), call.caller.username)
     except Refusal as refusal:
         return {"error": fault_body(refusal.fault, refusal.message, call.base)}

@@ -10,7 +10,7 @@ from araneus.model.errors import Fault, Refusal
 from araneus.model.file import check_file_name
 from araneus.model.upload import MAX_PARTS, MAX_SIZE, Part, Upload
 
-_ETAG = re.compile(r"[0-9a-f]{32}")
+_MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 class UploadBody(msgspec.Struct, kw_only=True):
@@ -54,6 +54,15 @@ def check_bytes(value: float | None, name: str, most: int) -> int | None:
     return int(value)
 
 
+def check_md5(text: str | None) -> str | None:
+    """The MD5 that was announced for the whole file, None for none; `Refusal` UPLOAD_INIT_INVALID for another text."""
+    if not text:
+        return None
+    if not _MD5.fullmatch(text.lower()):
+        raise Refusal(Fault.UPLOAD_INIT_INVALID, "'md5' must be the MD5 of the whole file, 32 hexadecimal digits.")
+    return text.lower()
+
+
 def check_part_number(value: str | int) -> int:
     """The number of a part, from 1; `Refusal` UPLOAD_PART_NUMBER_INVALID."""
     text = str(value)
@@ -68,7 +77,7 @@ def reported_etag(report: ReportBody) -> str:
     named = {str(name).lower(): value for name, value in headers.items()} if isinstance(headers, dict) else {}
     etag = named.get("etag")
     text = etag.strip().strip('"').lower() if isinstance(etag, str) else ""
-    if not _ETAG.fullmatch(text):
+    if not _MD5.fullmatch(text):
         raise Refusal(
             Fault.UPLOAD_PART_INVALID,
             f"Part {report.part_number}: response.headers.ETag must hold the ETag of the part's PUT; upload it again.",

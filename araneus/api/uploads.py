@@ -1,5 +1,6 @@
 """Multipart uploads: announce, put parts at signed URLs, report them, complete. Source: API reference, uploads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from araneus.api.upload_bodies import (
     ReportBody,
     UploadBody,
     check_bytes,
+    check_md5,
     check_part_number,
     check_report,
     check_upload_name,
@@ -71,6 +73,7 @@ def init_upload(call: Call, services: Services) -> Answer:
             overwrite=bool(call.flag("overwrite")),
             created_by=call.caller.username,
             initiated=services.clock(),
+            md5=check_md5(body.md5),
         )
         _check_name(conn, upload)
         uploads.insert(conn, upload)
@@ -168,12 +171,25 @@ def complete_upload(call: Call, services: Services) -> Answer:
     directory = directory_of(services, upload.id)
     try:
         with part_files.assembled(directory, parts) as whole:
+            _check_whole(upload, whole, parts)
             file, orphan = _take_in(call, services, whole)
     except FileNotFoundError as error:
         raise Refusal(Fault.UPLOAD_INCOMPLETE, "The bytes of a part are gone: upload the file again.") from error
     part_files.discard(directory)
     drop_orphans(services, [orphan])
     return wire.created(call, show_file(call, file))
+
+
+def _check_whole(upload: Upload, whole: Path, parts: Sequence[Part]) -> None:
+    """Raise `Refusal` UPLOAD_INCOMPLETE when the file is not the one that was announced; its parts stay."""
+    if upload.md5 is None:
+        return
+    arrived = part_files.md5_of(whole, parts)
+    if arrived != upload.md5:
+        raise Refusal(
+            Fault.UPLOAD_INCOMPLETE,
+            f"The file has the MD5 {arrived}, but {upload.md5} was announced: upload its parts again.",
+        )
 
 
 def _take_in(call: Call, services: Services, whole: Path) -> tuple[File, str | None]:
@@ -244,13 +260,14 @@ class _PartReceiver:
     services: Services
     upload: Upload
     file: part_files.PartFile
+    md5: str | None
 
     def write(self, data: bytes) -> None:
         self.file.write(data)
 
     def finish(self) -> Answer:
         try:
-            part = self.file.finish()
+            part = self.file.finish(self.md5)
         except FileNotFoundError as error:
             raise Refusal(Fault.UPLOAD_NOT_FOUND, "The upload was aborted while this part arrived.") from error
         with self.services.database.write() as conn:
@@ -275,7 +292,7 @@ def put_part(call: Call, services: Services) -> _PartReceiver:
     # Not the part size: a part of one byte more, and an empty last one, is what the Python client makes of some sizes.
     limit = MAX_PART if upload.size is None else min(upload.size, MAX_PART)
     file = part_files.PartFile(directory, check_part_number(number), limit)
-    return _PartReceiver(services, upload, file)
+    return _PartReceiver(services, upload, file, call.headers.get("content-md5"))
 
 
 ROUTES = (

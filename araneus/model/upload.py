@@ -15,7 +15,8 @@ MAX_SIZE = 5 * 1024**4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """An upload that was initialised and neither completed nor aborted. Sizes are in bytes."""
+    """An upload that was initialised and neither completed nor aborted. Sizes are in bytes; ``md5``, where it was
+    announced, is that of the whole file, in lower-case hexadecimal."""
 
     id: str
     project: str
@@ -26,6 +27,7 @@ class Upload:
     overwrite: bool
     created_by: str
     initiated: datetime
+    md5: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -295,6 +295,7 @@ uploads = Table(
     Column("overwrite", Boolean, nullable=False),
     Column("created_by", TEXT, nullable=False),
     Column("initiated", Moment, nullable=False),
+    Column("md5", TEXT),
     Index("uploads_created_by", "created_by", "initiated", "id"),
     Index("uploads_project", "project"),
 )

@@ -95,10 +95,8 @@ def test_copying_many(client: httpx.Client, project: str) -> None:
     [
         ("/v2/bulk/files/get", {}),
         ("/v2/bulk/files/get", {"file_ids": "x"}),
-        ("/v2/bulk/files/get", {"file_ids": [1]}),
         ("/v2/bulk/files/get", {"file_ids": [UNKNOWN] * 101}),
         ("/v2/bulk/files/delete", {"file_ids": [UNKNOWN] * 101}),
-        ("/v2/bulk/files/edit", {"items": [{"id": UNKNOWN, "tags": [1]}]}),
         ("/v2/bulk/files/update", {"items": [{}] * 101}),
     ],
 )
@@ -121,3 +119,36 @@ def test_the_python_client(server: Server, client: httpx.Client, project: str) -
     assert api.actions.bulk_copy_files(made, target)[made[0]]["status"] == "OK"
     api.files.bulk_delete(made)
     assert len(api.files.query(project=project)) == 0
+
+
+def test_entries_that_are_no_ids_or_changes_fail_alone(client: httpx.Client, project: str) -> None:
+    made = upload_file(client, "a", b"x", project=project)
+    odd: list[Any] = [7, None, {"id": made["id"]}, ["x"]]
+    entries = bulk(client, "get", file_ids=[*odd, made["id"]])
+    assert [entry.get("error", {}).get("code") for entry in entries] == [5033, 5033, 5033, 5033, None]
+    changes: list[Any] = [
+        "x", None, {}, {"id": 7, "name": "y"}, {"id": made["id"], "name": 7}, {"id": made["id"], "tags": "t"},
+        {"id": made["id"], "metadata": {"k": {"nested": 1}}}, {"id": made["id"], "name": "b"},
+    ]  # fmt: skip
+    for what in ("edit", "update"):
+        entries = bulk(client, what, items=changes)
+        codes = [entry.get("error", {}).get("code") for entry in entries]
+        assert codes == [5033, 5033, 5002, 5033, 5033, 5033, 5006, None]
+    assert client.get(made["href"]).json()["name"] == "b"
+    tasks = client.post("/v2/bulk/tasks/get", json={"task_ids": [7, None, []]}).json()["items"]
+    assert [entry["error"]["code"] for entry in tasks] == [7005, 7005, 7005]
+    entries = bulk(client, "delete", file_ids=[7, made["id"], made["id"]])
+    assert [entry.get("error", {}).get("code") for entry in entries] == [5033, None, 5002]
+
+
+def test_bulk_calls_need_their_list(client: httpx.Client) -> None:
+    for path in ("files/get", "files/delete", "files/edit", "files/update"):
+        for body in ({}, {"file_ids": "x", "items": "x"}, {"file_ids": None, "items": None}):
+            assert error(client.post(f"/v2/bulk/{path}", json=body)) == (400, 5033), path
+
+
+def test_a_file_that_is_named_twice_is_copied_once(client: httpx.Client, project: str) -> None:
+    made = upload_file(client, "a", b"x", project=project)
+    answer = client.post("/v2/action/files/copy", json={"project": project, "file_ids": [made["id"]] * 2}).json()
+    assert answer[made["id"]]["new_file_name"] == "_1_a"
+    assert len(client.get("/v2/files", params={"project": project}).json()["items"]) == 2

@@ -285,3 +285,8 @@ def test_deleting_a_project(server: Server, client: httpx.Client) -> None:
     assert error(client.get(f"/v2/files/{project['root_folder']}")) == (404, 5002)
     assert len(server.wakeups) == woken + 1
     assert make_project(client)["id"] == project["id"]
+
+
+def test_an_old_page_calls_the_name_project(client: httpx.Client) -> None:
+    made = client.post("/v2/projects", json={"project": "Old One"})
+    assert (made.status_code, made.json()["id"]) == (201, "rosalind/old-one")

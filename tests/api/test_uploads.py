@@ -1,5 +1,6 @@
 """Multipart uploads and signed URLs over HTTP."""
 
+import base64
 import hashlib
 import http.client
 from concurrent.futures import ThreadPoolExecutor
@@ -320,3 +321,43 @@ def test_deleting_a_project_drops_its_bytes_and_parts(server: Server, client: ht
     assert client.delete(f"/v2/projects/{project}").status_code == 204
     assert blob_files(server) == []
     assert leftovers(server) == []
+
+
+@pytest.mark.parametrize("pieces", [[b"hello"], [b"a" * MIN_PART, b"tail"], [b""]])
+def test_a_file_that_is_not_what_was_announced_does_not_come_in(
+    client: httpx.Client, project: str, pieces: list[bytes]
+) -> None:
+    """The MD5 of the whole file is checked when all parts are here; the right bytes may still be sent after that."""
+    content = b"".join(pieces)
+    wrong = start_upload(client, "w.bin", len(content), project=project, part_size=MIN_PART, md5="0" * 32)
+    right = start_upload(
+        client, "r.bin", len(content), project=project, part_size=MIN_PART, md5=hashlib.md5(content).hexdigest().upper()
+    )
+    for number, piece in enumerate(pieces, 1):
+        assert put_part(client, wrong, number, piece).status_code == 200
+        assert put_part(client, right, number, piece).status_code == 200
+    answer = client.post(f"{wrong['href']}/complete")
+    assert error(answer) == (400, 8007)
+    assert hashlib.md5(content).hexdigest() in answer.json()["message"]
+    assert client.get(wrong["href"]).json()["uploaded_parts_count"] == len(pieces)
+    assert client.post(f"{right['href']}/complete").json()["size"] == len(content)
+    assert [file["name"] for file in client.get(f"/v2/files?project={project}").json()["items"]] == ["r.bin"]
+
+
+def test_the_announced_md5_is_one(client: httpx.Client, project: str) -> None:
+    for md5 in ("0" * 31, "g" * 32, "0" * 33, "\u0660" * 32):
+        answer = client.post("/v2/upload/multipart", json={"project": project, "name": "x", "md5": md5})
+        assert error(answer) == (400, 8013), md5
+    assert client.post("/v2/upload/multipart", json={"project": project, "name": "x", "md5": ""}).status_code == 201
+
+
+def test_a_part_says_its_md5_itself(server: Server, client: httpx.Client, project: str) -> None:
+    upload = start_upload(client, "p.txt", 5, project=project)
+    where = client.get(f"{upload['href']}/part/1").json()["url"]
+    other = base64.b64encode(hashlib.md5(b"other").digest()).decode()
+    for digest in (other, "no digest", "AAAA"):
+        assert error(httpx.put(where, content=b"hello", headers={"Content-MD5": digest})) == (400, 8014), digest
+    assert client.get(upload["href"]).json()["uploaded_parts_count"] == 0
+    assert leftovers(server) == [upload["upload_id"]]
+    right = base64.b64encode(hashlib.md5(b"hello").digest()).decode()
+    assert httpx.put(where, content=b"hello", headers={"Content-MD5": right}).status_code == 200
