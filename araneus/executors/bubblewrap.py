@@ -22,21 +22,21 @@ from araneus.executors.processes import FILTER_DESCRIPTOR
 from araneus.executors.seccomp import filter_program
 from araneus.model.job import Outcome, Reason
 
-# What dynamic linking, name lookups, fonts and certificates need; never all of /etc, which holds keys and hashes.
+# What dynamic linking, name lookups, fonts and certificates need; never all of /etc, which holds keys and hashes. Of
+# /etc/ssl only what is public: the tools of a server that runs as root are the owners of its private keys.
 _ETC = (
     "alternatives",
     "fonts",
     "group",
-    "java",
+    "java*",
     "ld.so.cache",
-    "ld.so.conf",
-    "ld.so.conf.d",
     "localtime",
     "nsswitch.conf",
     "passwd",
     "perl",
     "R",
-    "ssl",
+    "ssl/certs",
+    "ssl/openssl.cnf",
 )
 _ETC_NETWORK = ("hosts", "resolv.conf", "ca-certificates", "pki")
 # What these tell is about the whole machine.
@@ -227,5 +227,5 @@ def _top_level(path: Path) -> tuple[str, ...]:
 
 
 def _existing(folder: str, names: Sequence[str]) -> list[str]:
-    paths = [Path(folder) / name for name in names]
-    return [option for path in paths if path.exists() for option in ("--ro-bind", str(path), str(path))]
+    paths = [path for name in names for path in sorted(Path(folder).glob(name)) if path.exists()]
+    return [option for path in paths for option in ("--ro-bind", str(path), str(path))]

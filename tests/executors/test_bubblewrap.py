@@ -42,6 +42,13 @@ def blob(tmp_path: Path) -> Path:
     return blob
 
 
+def test_nothing_private_of_etc_is_there(sandbox: LocalExecutor, jobs: Path) -> None:
+    # To find nothing would prove nothing, were the certificates not there, either.
+    script = "ls -d /etc/ssl/certs; find /etc -type f -not -perm -o=r; ls -d /etc/ssl/private"
+    run(sandbox, jobs / "a", "sh", "-c", script)
+    assert out(jobs / "a") == "/etc/ssl/certs\n"
+
+
 def test_other_files_are_not_there(sandbox: LocalExecutor, jobs: Path, tmp_path: Path, blob: Path) -> None:
     (tmp_path / "secret").write_text("secret")
     hidden = [
