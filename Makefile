@@ -1,11 +1,11 @@
-# The whole interface of a developer: demo, test, check, bench, docs (and lock, conformance, clean).
+# The whole interface of a developer: demo, test, check, bench, docs (and lock, conformance, schemathesis, clean).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench conformance docs lock clean
+.PHONY: help demo test check format bench conformance schemathesis docs lock clean
 
 help:            ## say what there is
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 20
@@ -30,6 +30,9 @@ bench: $(VENV)/dev ## measure, beside a floor or a peer in the same run; figures
 
 conformance: $(VENV)/dev ## the CWL conformance suites, directly and through the API (they lie in CWL_SUITES=DIR)
 	$(BIN)/python -m bench.conformance
+
+schemathesis: $(VENV)/dev ## 20,000 requests that are made from the OpenAPI document, against a live server
+	$(BIN)/python -m tests.fuzz
 
 docs: $(VENV)/dev ## write the generated pages under docs/
 	$(BIN)/python -m araneus.api.documents docs

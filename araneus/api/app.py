@@ -32,6 +32,8 @@ from araneus.model.user import User
 
 T = TypeVar("T")
 PREFIX = "v2"
+DOCS = "/docs"
+"""The one page that is also served beside ``/v2``: people look for it there."""
 PIECE = 1024**2
 _log = structlog.get_logger("araneus.api")
 
@@ -125,6 +127,8 @@ class _Edge:
 
     def _find(self, exchange: _Exchange) -> tuple[Route, dict[str, str]]:
         segments = exchange.path.lstrip("/").partition("/")
+        if exchange.path.rstrip("/") == DOCS:
+            return self._routes.find(exchange.method, DOCS)
         if segments[0] != PREFIX:
             raise Refusal(Fault.NOT_FOUND, f"There is nothing at {exchange.path[:200]!r}; the API is under /{PREFIX}.")
         return self._routes.find(exchange.method, segments[2])

@@ -24,6 +24,7 @@ from araneus.model.user import Token, User, token_digest
 from araneus.storage.posix import PosixStorage
 from araneus.store import tokens, users
 from araneus.store.database import Database
+from tests.api.witness import Witness
 
 
 def utc_now() -> datetime:
@@ -86,12 +87,11 @@ def make_services(
 
 @contextlib.contextmanager
 def serve(services: Services) -> Iterator[str]:
-    """Run the application on a free port in a thread of its own; its address."""
+    """Run the application on a free port in a thread of its own; its address. Every answer is checked by a witness."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        build(services), http=BoundedConnection, log_level="warning", lifespan="on", server_header=False
-    )
+    witness = Witness(build(services))
+    config = uvicorn.Config(witness, http=BoundedConnection, log_level="warning", lifespan="on", server_header=False)
     server = uvicorn.Server(config)
 
     def run() -> None:
@@ -110,6 +110,7 @@ def serve(services: Services) -> Iterator[str]:
         server.should_exit = True
         thread.join(timeout=20)
         listener.close()
+    assert witness.wrong == [], "\n".join(witness.wrong[:20])
 
 
 @contextlib.contextmanager
