@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from araneus.cwl.errors import ExpressionError, InputError, Problem
 from araneus.cwl.expressions import Evaluator, number_text, value_text
-from araneus.cwl.process import Binding, CommandLineTool
+from araneus.cwl.process import Binding, CommandLineTool, Script
 from araneus.cwl.types import ArrayType, EnumType, RecordType, Type, matches, options
 from araneus.model.values import Value, is_file_value
 
@@ -28,7 +28,7 @@ class Scope:
 
     def evaluate(self, text: Value, where: str, self_: Value = None) -> Value:
         """The value of a text of the tool."""
-        if not isinstance(text, str):
+        if not isinstance(text, str | Script):
             return text
         return self.evaluator.evaluate(text, inputs=self.inputs, self_=self_, runtime=self.runtime, where=where)
 
@@ -70,7 +70,7 @@ def _bound(tool: CommandLineTool, scope: Scope) -> Iterator[_Bound]:
     walk = _Walk(scope)
     for port in tool.inputs:
         value = scope.inputs.get(port.id)
-        if value is not None:
+        if value is not None or (port.binding is not None and port.binding.of_null):
             yield from walk.named(port.type, value, port.binding, (), port.id)
 
 
@@ -86,6 +86,9 @@ class _Walk:
         if binding is not None:
             lead = self._key(binding, value, lead, name)
             by_items = isinstance(value, list) and binding.item_separator is None and binding.value_from is None
+            if by_items and binding.prefix_each and (option is None or option.binding is None):
+                yield from self._items(_items_of(option, kind), value, binding, lead, name)
+                return
             yield _Bound(lead, binding, value, f"inputs/{name}", items=by_items)
             if binding.value_from is not None:
                 return
@@ -93,14 +96,15 @@ class _Walk:
             own = option.binding if option is not None else None
             if own is None and binding is not None and binding.item_separator is None:
                 own = _PLAIN
-            yield from self._items(option.items if option is not None else kind, value, own, lead, name)
+            yield from self._items(_items_of(option, kind), value, own, lead, name)
         elif isinstance(option, RecordType | EnumType):
             if option.binding is not None:
                 lead = self._key(option.binding, value, lead, name)
                 yield _Bound(lead, option.binding, value, f"inputs/{name}")
             for field in option.fields if isinstance(option, RecordType) else ():
-                if value.get(field.name) is not None:
-                    yield from self.named(field.type, value[field.name], field.binding, lead, field.name)
+                of_null = field.binding is not None and field.binding.of_null
+                if value.get(field.name) is not None or of_null:
+                    yield from self.named(field.type, value.get(field.name), field.binding, lead, field.name)
 
     def _items(
         self, kind: Type, value: list[Value], binding: Binding | None, lead: _Key, name: str
@@ -113,6 +117,10 @@ class _Walk:
 
     def _key(self, binding: Binding, value: Value, lead: _Key, name: str) -> _Key:
         return (*lead, (0, _position(binding, value, self._scope, f"inputs/{name}")), (1, name))
+
+
+def _items_of(option: ArrayType | RecordType | EnumType | None, kind: Type) -> Type:
+    return option.items if isinstance(option, ArrayType) else kind
 
 
 def _option(kind: Type, value: Value) -> ArrayType | RecordType | EnumType | None:
@@ -159,6 +167,9 @@ def _list_arguments(bound: _Bound, value: list[Value], prefix: list[str]) -> lis
         return _joined(bound.binding, text)
     if bound.items:
         return prefix
+    if bound.binding.prefix_each:
+        words = _item_arguments(value, bound.where)
+        return [word for each in words for word in _joined(bound.binding, each)]
     return prefix + _item_arguments(value, bound.where)
 
 

@@ -3,10 +3,27 @@
 Part of the normal form (see `araneus.cwl.process`). Source: CWL v1.2 CommandLineTool.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final, TypeAlias
 
 from araneus.model.values import Value
+
+DRAFT_2: Final = "sbg:draft-2"
+"""The version that a process of this dialect has in normal form, beside ``v1.0``, ``v1.1`` and ``v1.2``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """An expression of sbg:draft-2, ``{class: Expression, engine, script}``. Texts beside it are taken as they are."""
+
+    source: str
+    engine: str = "#cwl-js-engine"
+
+
+Text: TypeAlias = str | Script
+"""A text of a document, as the evaluator of its process takes it: in CWL v1 a str may hold expressions."""
 
 
 class Listing(StrEnum):
@@ -27,7 +44,11 @@ class SecondaryFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """A CommandLineBinding. ``position`` may be an expression."""
+    """A CommandLineBinding. ``position`` may be an expression.
+
+    Two things hold in sbg:draft-2 alone: ``prefix_each`` puts the prefix before every item of a list that is not
+    joined, and ``of_null`` has ``value_from`` evaluated where there is no value, too.
+    """
 
     position: int | str = 0
     prefix: str | None = None
@@ -35,13 +56,21 @@ class Binding:
     item_separator: str | None = None
     value_from: Value = None
     shell_quote: bool = True
+    prefix_each: bool = False
+    of_null: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputBinding:
-    """Where a tool's output is found. ``glob`` is a tuple of patterns or expressions."""
+    """Where a tool's output is found. ``glob`` is a tuple of patterns or expressions.
 
-    glob: tuple[str, ...] = ()
+    ``metadata`` (key to literal or expression) and what all files of the input ``inherit_metadata_from`` have in common
+    become the metadata of each file that is found.
+    """
+
+    glob: tuple[Text, ...] = ()
     load_contents: bool = False
     load_listing: Listing | None = None
-    output_eval: str | None = None
+    output_eval: Text | None = None
+    metadata: Mapping[str, Value] = field(default_factory=dict, hash=False)
+    inherit_metadata_from: str | None = None

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 
 from araneus.cwl import inplace
 from araneus.cwl.binding import Scope, command_line
+from araneus.cwl.draft2.command import JOB_FILE, job_text, redirected
 from araneus.cwl.errors import InputError, Problem
 from araneus.cwl.expression_tool import run_expression
 from araneus.cwl.expressions import Evaluator, value_text
 from araneus.cwl.files import Locate, local_path
-from araneus.cwl.process import CommandLineTool
+from araneus.cwl.process import DRAFT_2, CommandLineTool, Script, Text
 from araneus.cwl.ready import ready_inputs, seen_inputs
 from araneus.cwl.resources import network, resources, runtime_for, time_limit
 from araneus.cwl.staging import FileLiteral, FileMount, Stage
@@ -87,15 +88,20 @@ def prepare(
     work = _work_directory(tool, layout)
     runtime = runtime_for(resources, work=work, temporary=layout.temporary)
     ready = ready_inputs(tool, inputs, evaluator, locate, discover=discover)
-    stage = Stage(layout.inputs)
+    dialect = tool.cwl_version == DRAFT_2
+    stage = Stage(layout.inputs, plain_names=dialect)
     placed = {port: stage.place_inputs(value, f"inputs/{port}") for port, value in ready.items()}
     seen = fill_work_directory(tool, stage, seen_inputs(tool, placed), runtime, evaluator)
     scope = Scope(inputs=seen, runtime=runtime, evaluator=evaluator)
+    command, stdin, stdout = command_line(tool, scope), _stdin(tool, scope), _stream(tool.stdout, scope, "stdout")
+    if dialect:
+        command, stdin, stdout = redirected(command, stdin, stdout), None, None
+        stage.offer(f"{work}/{JOB_FILE}", job_text(seen, runtime))
     return Invocation(
-        command=command_line(tool, scope),
+        command=command,
         environment=_environment(tool, scope, layout, work),
-        stdin=_stdin(tool, scope),
-        stdout=_stream(tool.stdout, scope, "stdout"),
+        stdin=stdin,
+        stdout=stdout,
         stderr=_stream(tool.stderr, scope, "stderr"),
         mounts=stage.mounts(),
         literals=stage.literals(),
@@ -152,18 +158,20 @@ def _stdin(tool: CommandLineTool, scope: Scope) -> str | None:
     value = scope.evaluate(tool.stdin, "stdin")
     if isinstance(value, dict):
         value = value.get("path")
-    if value is None:
+    if value is None or (value == "" and isinstance(tool.stdin, Script)):
         return None
     if not isinstance(value, str) or not value or "\0" in value:
         raise InputError(Problem("stdin", f"must be a path, not {value_text(value)[:80]!r}"))
     return value if value.startswith("/") else f"{scope.runtime['outdir']}/{value}"
 
 
-def _stream(text: str | None, scope: Scope, where: str) -> str | None:
+def _stream(text: Text | None, scope: Scope, where: str) -> str | None:
     """The name of a file below the working directory that a stream is written to."""
     if text is None:
         return None
     name = scope.evaluate(text, where)
+    if isinstance(text, Script) and name in (None, ""):
+        return None
     if not isinstance(name, str):
         raise InputError(Problem(where, f"must be a file name, not {value_text(name)[:80]}"))
     parts = name.split("/")

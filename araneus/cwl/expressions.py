@@ -1,22 +1,22 @@
 """Evaluating expressions: the strings of a document in which ``$(...)`` and ``${...}`` stand.
 
-Parameter references are looked up here, in Python; what only JavaScript can say goes to `cwl.javascript`. A file
-value that JavaScript returns must come from what the expression was given, so that no document can name a file of the
-machine.
+Parameter references are looked up here, in Python; what only JavaScript can say goes to `cwl.javascript`. What
+sbg:draft-2 has instead is evaluated by `cwl.draft2.evaluation`.
 Source: CWL v1.2, "Expressions".
 """
 
 import json
-import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final, Protocol
 
+from araneus.cwl.draft2.evaluation import ScriptEvaluator
 from araneus.cwl.errors import ExpressionError, Problem
 from araneus.cwl.javascript import JavaScript
-from araneus.cwl.process import Process
+from araneus.cwl.known_files import with_known_files
+from araneus.cwl.process import DRAFT_2, Process
 from araneus.cwl.templates import Expression, Segment, has_expression, template
-from araneus.model.values import FileValue, Value, is_file_value
+from araneus.model.values import Value
 
 _OLD_ESCAPES: Final = frozenset({"v1.0", "v1.1"})
 _SHOWN = 120
@@ -35,7 +35,8 @@ class Evaluator(Protocol):
         where: str = "",
         strip: bool = True,
     ) -> Value:
-        """The value of a text; anything but a string with an expression in it is returned as it is.
+        """The value of a text; anything but a string with an expression in it (in sbg:draft-2: anything but a
+        `Script`) is returned as it is.
 
         A text that is one expression has the expression's value, in all others values are put in as text (JSON for
         lists and objects). ``strip`` drops white space around the text first. ``where`` names the place for messages.
@@ -45,15 +46,18 @@ class Evaluator(Protocol):
 
 
 def evaluator_for(process: Process, javascript: JavaScript) -> Evaluator:
-    """The evaluator of a process: with JavaScript and its ``expressionLib`` if InlineJavascriptRequirement is there."""
+    """The evaluator of a process: with JavaScript and its ``expressionLib`` if InlineJavascriptRequirement is there;
+    in sbg:draft-2 always with JavaScript."""
     requirement = process.requirement("InlineJavascriptRequirement")
     modern = process.cwl_version not in _OLD_ESCAPES
-    if requirement is None:
-        return _ProcessEvaluator(None, (), modern)
-    library = requirement.get("expressionLib") or ()
+    library = requirement.get("expressionLib") or () if requirement is not None else ()
     texts = (library,) if isinstance(library, str) else tuple(library)
     if not all(isinstance(text, str) for text in texts):
         raise ExpressionError(Problem("expressionLib", "each entry must be JavaScript text"))
+    if process.cwl_version == DRAFT_2:
+        return ScriptEvaluator(javascript, texts)
+    if requirement is None:
+        return _ProcessEvaluator(None, (), modern)
     return _ProcessEvaluator(javascript, texts, modern)
 
 
@@ -101,9 +105,9 @@ class _ProcessEvaluator:
         code = expression.source if expression.body else f"return ({expression.source}\n);"
         try:
             value = self._javascript.run(code, self._library, variables, self._session)
+            return with_known_files(value, variables, variables["runtime"].get("outdir"))
         except ExpressionError as error:
             raise _failed(expression, error.problems[0].what) from None
-        return with_known_files(value, variables, expression)
 
 
 def look_up(path: tuple[Segment, ...], variables: Mapping[str, Value]) -> Value:
@@ -166,51 +170,6 @@ def number_text(value: float) -> str:
         return str(value)
     text = format(Decimal(repr(value)), "f")
     return text[:-2] if text.endswith(".0") else text
-
-
-def with_known_files(value: Value, variables: Mapping[str, Value], expression: Expression) -> Value:
-    """The value in which every file value has a known origin; raises `ExpressionError` for a location from nowhere.
-
-    Known are the locations that the expression was given, what lies below its directories, and the job's own output
-    directory. A path that was given gets its location back.
-    """
-    made = [item for item in _all_file_values(value) if "location" in item or "path" in item]
-    if not made:
-        return value
-    given = [item for item in _all_file_values(dict(variables)) if isinstance(item.get("location"), str)]
-    locations = {item["location"] for item in given}
-    paths = {item["path"]: item["location"] for item in given if isinstance(item.get("path"), str)}
-    roots = [item["location"].rstrip("/") + "/" for item in given if item.get("class") == "Directory"]
-    outdir = variables["runtime"].get("outdir")
-    if isinstance(outdir, str):
-        roots += [f"file://{outdir}/", f"file://{urllib.parse.quote(outdir)}/"]
-    for item in made:
-        location = item.get("location")
-        if location is None:
-            path = item.get("path")
-            if isinstance(path, str) and path in paths:
-                item["location"] = paths[path]
-        elif not isinstance(location, str) or (location not in locations and not _below(location, roots)):
-            raise _failed(expression, f"it returned a file at {str(location)[:_SHOWN]!r}, which is none of its inputs")
-    return value
-
-
-def _below(location: str, roots: list[str]) -> bool:
-    plain = urllib.parse.unquote(location)
-    return ".." not in plain.split("/") and any(location.startswith(root) for root in roots)
-
-
-def _all_file_values(value: Value) -> Iterator[FileValue]:
-    """Every file value at any depth, those inside secondary files and listings too."""
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, dict):
-            if is_file_value(item):
-                yield item
-            waiting.extend(item.values())
-        elif isinstance(item, list):
-            waiting.extend(item)
 
 
 def _failed(expression: Expression, why: str) -> ExpressionError:

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from urllib.parse import quote, unquote
 
 from araneus.cwl.errors import CWLError, InputError, Problem
-from araneus.cwl.process import Listing
+from araneus.cwl.process import DRAFT_2, Listing
 from araneus.cwl.types import DIRECTORY, FILE, matches
 from araneus.model.file import Location
 from araneus.model.values import FileValue, Value
@@ -26,7 +26,7 @@ CONTENTS_LIMIT: Final = 64 * 1024
 MAX_ENTRIES: Final = 100_000
 """Files and directories that one listing may hold, all levels together."""
 _MAX_NAME: Final = 255
-_LENIENT_CONTENTS: Final = frozenset({"v1.0", "v1.1"})
+_LENIENT_CONTENTS: Final = frozenset({"v1.0", "v1.1", DRAFT_2})
 
 
 def local_path(location: Location) -> Path:

@@ -25,7 +25,7 @@ def patterns(text: str) -> tuple[tuple[Component, ...], ...]:
 
     An empty path is the directory itself. Raises `OutputError` for patterns that leave the directory.
     """
-    return tuple(tuple(_component(name) for name in _names(one)) for one in _alternatives(text))
+    return tuple(tuple(_component(name) for name in _names(one)) for one in alternatives(text))
 
 
 def _names(pattern: str) -> list[str]:
@@ -50,7 +50,7 @@ def fits(name: str, component: re.Pattern[str]) -> bool:
     return not hidden and component.match(name) is not None
 
 
-def _alternatives(text: str) -> list[str]:
+def alternatives(text: str) -> list[str]:
     """The pattern with its first-level braces expanded, again and again: ``{a,b}c`` gives ``ac`` and ``bc``."""
     waiting, done = [text], list[str]()
     while waiting:

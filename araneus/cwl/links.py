@@ -73,7 +73,8 @@ def _check_ports(step: Step, scope: Scope) -> None:
     fed = {each.id for each in step.inputs if each.source or each.default is not MISSING or each.value_from is not None}
     for port in step.run.inputs:
         if port.id not in fed and port.default is MISSING and not is_optional(port.type):
-            scope.link(f"the required input {port.id[:80]!r} ({describe(port.type)}) is not connected", "in")
+            what = f"the required input {port.id[:80]!r} ({describe(port.type)}) is not connected"
+            (scope.doubt if scope.draft2 else scope.link)(what, "in")
 
 
 def _check_scatter(step: Step, scope: Scope) -> None:
@@ -128,13 +129,18 @@ def _check_link(sources: list[tuple[str, Type]], sink: Type, link: StepInput | O
         if pick is PickValue.ALL_NON_NULL:
             sources = [(name, without_null(kind)) for name, kind in sources]
         if wanted is None:
-            scope.link(f"gets a list from its sources, but takes {describe(sink)}")
+            _mismatch(f"gets a list from its sources, but takes {describe(sink)}", scope)
             return
     else:
         wanted = sink
     for name, kind in sources:
         if wanted is not None and not _fits(kind, wanted):
-            scope.link(f"the source {name!r} gives {describe(kind)}, which cannot be {describe(wanted)}")
+            _mismatch(f"the source {name!r} gives {describe(kind)}, which cannot be {describe(wanted)}", scope)
+
+
+def _mismatch(what: str, scope: Scope) -> None:
+    """Types that do not go together. In sbg:draft-2 they say what is meant, not what comes: the run will tell."""
+    (scope.doubt if scope.draft2 else scope.link)(what)
 
 
 def _items(sink: Type) -> Type | None:

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from araneus.cwl.command import Invocation
+from araneus.cwl.draft2.globs import matching_files
 from araneus.cwl.errors import MissingOutputError, OutputError, Problem
 from araneus.cwl.expressions import Evaluator
+from araneus.cwl.file_metadata import with_metadata
 from araneus.cwl.files import check_basename, contents, is_literal, local_path, split_name, trimmed, well_formed
 from araneus.cwl.inplace import IDENTITY, identity
 from araneus.cwl.nesting import MAX_DEPTH, too_deep
-from araneus.cwl.process import CommandLineTool, Listing, OutputBinding, OutputPort
+from araneus.cwl.process import DRAFT_2, CommandLineTool, Listing, OutputBinding, OutputPort
 from araneus.cwl.produced import WorkTree
 from araneus.cwl.ready import listing_level, output_problems
 from araneus.cwl.secondary import SecondaryRules, with_secondary
@@ -76,7 +78,9 @@ def collect(
         if value is None and output_problems(port.type, None):
             raise _missing(port, document is not None, collector.globs(port), tree)
         problems += (
-            Problem(f"outputs/{port.id}{found.where}", found.what) for found in output_problems(port.type, value)
+            Problem(f"outputs/{port.id}{found.where}", found.what)
+            for found in output_problems(port.type, value)
+            if tool.cwl_version != DRAFT_2 or _holds_files(port.type)
         )
         outputs[port.id] = value
     if problems:
@@ -160,6 +164,7 @@ class _Collector:
         self._tree = tree
         self._evaluator = evaluator
         self._runtime = invocation.runtime
+        self._dialect = tool.cwl_version == DRAFT_2
 
     def port(self, port: OutputPort | RecordField, outer: str = "outputs") -> Value:
         """The value of an output port, or of a field of an output record."""
@@ -171,7 +176,8 @@ class _Collector:
         if binding is None:
             record = next((option for option in options(port.type) if isinstance(option, RecordType)), None)
             return None if record is None else {field.name: self.port(field, where) for field in record.fields}
-        result = _fitted(port.type, self._bound(binding, where), where)
+        found = self._bound(binding, where)
+        result = found if self._dialect and _is_list(port.type, found) else _fitted(port.type, found, where)
         return map_file_values(result, lambda value: self._finished(self.settled(value), port, where))
 
     def given(self, value: Value) -> Value:
@@ -202,14 +208,25 @@ class _Collector:
 
     def _bound(self, binding: OutputBinding, where: str) -> Value:
         level = listing_level(self._tool, binding.load_listing)
-        paths = dict.fromkeys(path for glob in self._patterns(binding, where) for path in self._tree.matching(glob))
+        paths = dict.fromkeys(path for glob in self._patterns(binding, where) for path in self._matching(glob))
         values = [value for path in paths if (value := self._tree.value_at(path)) is not None]
         if binding.load_contents:
             values = [self._with_contents(value, where) for value in values]
+        if binding.metadata or binding.inherit_metadata_from is not None:
+            values = [self._with_metadata(value, binding, where) for value in values]
         if binding.output_eval is None:
             return values
         seen = values if level is Listing.DEEP else [trimmed(value, level) for value in values]
         return self._evaluate(binding.output_eval, f"{where}/outputEval", seen)
+
+    def _matching(self, glob: str) -> list[str]:
+        return matching_files(self._tree, glob) if self._dialect else self._tree.matching(glob)
+
+    def _with_metadata(self, value: FileValue, binding: OutputBinding, where: str) -> FileValue:
+        place = f"{where}/sbg:metadata"
+        return with_metadata(
+            value, binding, self._invocation.inputs, lambda text, file: self._evaluate(text, place, file)
+        )
 
     def _with_contents(self, value: FileValue, where: str) -> FileValue:
         found = self._tree.resolve(value["path"]) if value["class"] == "File" else None
@@ -311,6 +328,19 @@ class _Collector:
 
     def _beside(self, primary: FileValue, name: str) -> FileValue | None:
         return self._tree.value_at(f"{posixpath.dirname(primary['path'])}/{name}")
+
+
+def _is_list(kind: Type, value: Value) -> bool:
+    """Whether a list stands for itself where sbg:draft-2 wants one: an empty one does, too."""
+    return isinstance(value, list) and any(isinstance(option, ArrayType) for option in options(kind))
+
+
+def _holds_files(kind: Type) -> bool:
+    """Whether files are in the type: other types are not held against what sbg:draft-2 tools give."""
+    return any(
+        option in {FILE, DIRECTORY} or (isinstance(option, ArrayType) and _holds_files(option.items))
+        for option in options(kind)
+    )
 
 
 def _fitted(kind: Type, result: Value, where: str) -> Value:

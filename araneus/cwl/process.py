@@ -3,7 +3,8 @@
 Ids are short (``reads``, not ``#main/align/reads``); map forms are tuples in document order; types are `types.Type`;
 ``run`` is a process, never a reference; every process carries its *effective* requirements and hints: what it inherits
 from the workflows and steps around it is already merged in (inner wins over outer, a requirement over any hint).
-Strings that hold ``$(`` or ``${`` are expressions and are kept as text. Source: CWL v1.2 CommandLineTool and Workflow.
+Strings that hold ``$(`` or ``${`` are expressions and are kept as text; in sbg:draft-2 only a `Script` is one.
+Source: CWL v1.2 CommandLineTool and Workflow; for sbg:draft-2 see `araneus.cwl.draft2`.
 """
 
 from collections.abc import Mapping
@@ -11,11 +12,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from araneus.cwl.bindings import Binding, Listing, OutputBinding, SecondaryFile
+from araneus.cwl.bindings import DRAFT_2, Binding, Listing, OutputBinding, Script, SecondaryFile, Text
 from araneus.cwl.types import Type
 from araneus.model.values import Value
 
 __all__ = [
+    "DRAFT_2",
     "MISSING",
     "Binding",
     "CommandLineTool",
@@ -28,9 +30,11 @@ __all__ = [
     "PickValue",
     "Process",
     "ScatterMethod",
+    "Script",
     "SecondaryFile",
     "Step",
     "StepInput",
+    "Text",
     "Workflow",
 ]
 
@@ -72,7 +76,10 @@ class ScatterMethod(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputPort:
-    """An input of a process. ``extensions`` holds the ``sbg:`` keys and other foreign ones."""
+    """An input of a process. ``extensions`` holds the ``sbg:`` keys and other foreign ones.
+
+    A ``loose`` port (sbg:draft-2) also takes the first of several files, and makes flat lists of lists.
+    """
 
     id: str
     type: Type
@@ -83,12 +90,16 @@ class InputPort:
     load_listing: Listing | None = None
     binding: Binding | None = None
     label: str | None = None
+    loose: bool = False
     extensions: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputPort:
-    """An output of a process. ``binding`` is for tools; ``source``, ``link_merge``, ``pick_value`` for workflows."""
+    """An output of a process. ``binding`` is for tools; ``source``, ``link_merge``, ``pick_value`` for workflows.
+
+    A ``loose`` port (of a workflow in sbg:draft-2) gives what it gets, whatever its type.
+    """
 
     id: str
     type: Type
@@ -100,6 +111,7 @@ class OutputPort:
     link_merge: LinkMerge | None = None
     pick_value: PickValue | None = None
     label: str | None = None
+    loose: bool = False
     extensions: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -107,8 +119,8 @@ class OutputPort:
 class Process:
     """What tools and workflows share. ``requirements`` and ``hints`` map a class name to its fields.
 
-    ``cwl_version`` is the version that the document declares (``v1.0``, ``v1.1``, ``v1.2``): a few defaults depend on
-    it. ``id`` is a short name, or the app's label where there is none.
+    ``cwl_version`` is the version that the document declares (``v1.0``, ``v1.1``, ``v1.2``, ``sbg:draft-2``): a few
+    defaults depend on it, and what an expression is. ``id`` is a short name, or the app's label where there is none.
     """
 
     id: str
@@ -135,8 +147,8 @@ class CommandLineTool(Process):
 
     base_command: tuple[str, ...] = ()
     arguments: tuple[str | Binding, ...] = ()
-    stdin: str | None = None
-    stdout: str | None = None
+    stdin: Text | None = None
+    stdout: Text | None = None
     stderr: str | None = None
     success_codes: frozenset[int] = frozenset({0})
     temporary_fail_codes: frozenset[int] = frozenset()
@@ -147,7 +159,7 @@ class CommandLineTool(Process):
 class ExpressionTool(Process):
     """A tool that is one expression."""
 
-    expression: str
+    expression: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

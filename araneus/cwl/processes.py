@@ -13,6 +13,9 @@ from typing import Any, Final
 
 from araneus.cwl import fields, requirements, workflows
 from araneus.cwl import read_bindings as bindings
+from araneus.cwl.draft2 import processes as draft2
+from araneus.cwl.draft2.dialect import DRAFT_2, bears_marks
+from araneus.cwl.draft2.requirements import crossed
 from araneus.cwl.ports import STREAMS, input_ports, output_ports, stream_ports
 from araneus.cwl.process import (
     Binding,
@@ -26,7 +29,7 @@ from araneus.cwl.process import (
 )
 from araneus.cwl.references import join
 from araneus.cwl.requirements import Inherited
-from araneus.cwl.resolve import PROCESS_CLASSES, Document, Library, mappings
+from araneus.cwl.resolve import PROCESS_CLASSES, Document, Library
 from araneus.cwl.scope import PlacedDict, Report, Scope, minor_version, short
 from araneus.cwl.typedsl import TypeNames
 
@@ -54,7 +57,7 @@ class Builder:
     def __init__(self, library: Library, report: Report) -> None:
         self._library = library
         self._report = report
-        self._built: dict[tuple[int, int, int], tuple[Process | None, Any, Inherited]] = {}
+        self._built: dict[tuple[int, int, int, bool], tuple[Process | None, Any, Inherited]] = {}
         self._building: list[int] = []
         self._steps: dict[int, int] = {}
 
@@ -67,10 +70,10 @@ class Builder:
         if node is None:
             return None
         if document.root.get("cwlVersion") is None and node.get("cwlVersion") is None:
-            if any(_is_draft_2(each) for each in mappings(document.root)):
-                scope.unsupported(f"the app is of draft 2, {_CONVERT}")
-                return None
-            scope.problem("is required: v1.0, v1.1 or v1.2", "cwlVersion")
+            if bears_marks(document.root):
+                scope = scope.under(draft2=True)
+            else:
+                scope.problem("is required: v1.0, v1.1 or v1.2", "cwlVersion")
         process = self.build(node, document, self._entered(document, scope), Inherited())
         return process if process is None or process.id else replace(process, id=name)
 
@@ -85,11 +88,12 @@ class Builder:
         if found is None:
             return None
         other, node = found
-        return self.build(node, other, self._entered(other, scope), inherited)
+        entered = self._entered(other, scope)
+        return self.build(node, other, entered, inherited if entered.draft2 == scope.draft2 else crossed(inherited))
 
     def build(self, node: Mapping[str, Any], document: Document, scope: Scope, inherited: Inherited) -> Process | None:
         """One process. None when it is too broken to go on; the reason is in the report then."""
-        key = (id(node), id(inherited), scope.version)
+        key = (id(node), id(inherited), scope.version, scope.draft2)
         if key in self._built:
             return self._built[key][0]
         if id(node) in self._building:
@@ -102,7 +106,9 @@ class Builder:
             scope.problem(f"the document holds more than {MAX_PROCESSES} processes, written out")
             self._report.settle()
         self._building.append(id(node))
-        process = self._process(node, document, _narrowed(node, scope), inherited)
+        inner = _narrowed(node, scope)
+        passed = inherited if inner.draft2 == scope.draft2 else crossed(inherited)
+        process = self._process(node, document, inner, passed)
         self._building.pop()
         self._built[key] = (process, node, inherited)
         return process
@@ -129,6 +135,14 @@ class Builder:
         if kind == "Operation":
             scope.unsupported("an Operation is a placeholder and cannot run; replace it with a tool or workflow")
             return None
+        if scope.draft2:
+            return self._counted(
+                draft2.build(
+                    node, draft2.short_id(node) or _process_id(node, document, scope), scope, inherited,
+                    lambda value, place, step: self.run(value, document, place, step),
+                ),
+                scope,
+            )  # fmt: skip
         extensions = _own_fields(node, kind, scope)
         names = requirements.type_names(node, scope, inherited.types) or TypeNames()
         inside = inherited.with_own(*requirements.read(node, scope), types=names)
@@ -162,11 +176,17 @@ class Builder:
         reader = workflows.StepReader(node, scope, [port.id for port in common["inputs"]], inside, run)
         steps, common["outputs"] = reader.read(common["outputs"])
         workflow = Workflow(**common, steps=steps)
-        self._steps[id(workflow)] = total = sum(1 + self._steps.get(id(step.run), 0) for step in steps)
-        if total > MAX_STEPS:
-            scope.problem(f"the workflow has more than {MAX_STEPS} steps, those of its sub-workflows written out")
+        self._counted(workflow, scope)
         workflows.check(workflow, scope)
         return workflow
+
+    def _counted(self, process: Process, scope: Scope) -> Process:
+        """The process itself, its steps added up."""
+        if isinstance(process, Workflow):
+            self._steps[id(process)] = total = sum(1 + self._steps.get(id(step.run), 0) for step in process.steps)
+            if total > MAX_STEPS:
+                scope.problem(f"the workflow has more than {MAX_STEPS} steps, those of its sub-workflows written out")
+        return process
 
 
 def foreign_language(node: Any, scope: Scope) -> bool:
@@ -185,7 +205,7 @@ def foreign_language(node: Any, scope: Scope) -> bool:
     if not isinstance(version, str):
         scope.problem(f"must be text such as v1.2, not {fields.kind_of(version)}", "cwlVersion")
         return True
-    if minor_version(version) is not None:
+    if minor_version(version) is not None or version == DRAFT_2:
         return False
     if version.startswith(("sbg:", "draft", "cwl:draft")) or re.match(r"v1\.[3-9]", version):
         scope.unsupported(f"cwlVersion {version[:40]!r} is {_CONVERT}")
@@ -194,19 +214,15 @@ def foreign_language(node: Any, scope: Scope) -> bool:
     return True
 
 
-def _is_draft_2(node: Mapping[str, Any]) -> bool:
-    """Whether a mapping is one that only documents of draft 2 have; some of them name no version."""
-    kind = node.get("class")
-    return kind in ("Expression", "ExpressionEngineRequirement") or ("run" in node and "inputs" in node)
-
-
 def _narrowed(node: Mapping[str, Any], scope: Scope) -> Scope:
     """The scope inside a process: its own version and namespaces, where it declares them."""
     changes: dict[str, Any] = {}
     version = node.get("cwlVersion")
     minor = minor_version(version) if isinstance(version, str) else None
-    if minor is not None and minor != scope.version:
-        changes["version"] = minor
+    if minor is not None and (minor != scope.version or scope.draft2):
+        changes |= {"version": minor, "draft2": False}
+    elif version == DRAFT_2 and not scope.draft2:
+        changes["draft2"] = True
     spaces = node.get("$namespaces")
     if isinstance(spaces, dict) and spaces:
         own = {key: value for key, value in spaces.items() if isinstance(value, str)}

@@ -255,6 +255,18 @@ class WorkTree:
             return []
         return os.listdir(found.host)  # noqa: PTH208 -- names are wanted, not paths
 
+    def is_directory(self, path: str) -> bool:
+        """Whether a directory is at a path of the tool's view."""
+        found = self.resolve(path)
+        return found is not None and found.host.is_dir()
+
+    def entries(self, path: str = "") -> list[str]:
+        """What a directory of the tool's view holds, the working directory without a ``path``: paths, sorted, of what
+        is there."""
+        root = path or self._work
+        found = [f"{root}/{name}" for name in self._names(root)]
+        return sorted(each for each in found if self.resolve(each) is not None)
+
     def names(self) -> list[str]:
         """What the working directory holds, for messages."""
         return sorted(os.listdir(self._host))  # noqa: PTH208 -- names are wanted, not paths

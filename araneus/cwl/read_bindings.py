@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from araneus.cwl import fields
 from araneus.cwl.process import Binding, Listing, OutputBinding, SecondaryFile
-from araneus.cwl.scope import Scope
+from araneus.cwl.scope import Scope, short
 from araneus.model.values import Value
 
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,9}")
@@ -83,7 +83,20 @@ def output_binding(node: Mapping[str, Any], scope: Scope) -> OutputBinding | Non
         load_contents=fields.flag(inner, value, "loadContents", False),
         load_listing=fields.choice(inner, value, "loadListing", Listing),
         output_eval=fields.text(inner, value, "outputEval"),
+        metadata=_metadata(value),
+        inherit_metadata_from=_inherited(value),
     )
+
+
+def _metadata(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``sbg:metadata``, which the platform reads here too. Anything but a mapping is nothing: it breaks no document."""
+    given = value.get("sbg:metadata")
+    return given if isinstance(given, dict) else {}
+
+
+def _inherited(value: Mapping[str, Any]) -> str | None:
+    given = value.get("sbg:inheritMetadataFrom")
+    return short(given) or None if isinstance(given, str) else None
 
 
 def load_contents(node: Mapping[str, Any], scope: Scope) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from araneus.cwl import fields
+from araneus.cwl.draft2.types import Names
 from araneus.cwl.process import Listing
 from araneus.cwl.read_bindings import is_expression
 from araneus.cwl.references import place_files
@@ -64,12 +65,14 @@ class Inherited:
     requirements: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     hints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     types: TypeNames | None = None
+    names: Names | None = None
+    """The named types of processes in sbg:draft-2."""
 
     def with_own(self, requirements: Classes, hints: Classes, types: TypeNames | None = None) -> "Inherited":
         """What holds inside, where these are declared: the inner class replaces the outer, whole."""
         merged = {**self.requirements, **requirements}
         kept = {name: each for name, each in {**self.hints, **hints}.items() if name not in merged}
-        return Inherited(merged, kept, types if types is not None else self.types)
+        return Inherited(merged, kept, types if types is not None else self.types, self.names)
 
 
 def read(node: Mapping[str, Any], scope: Scope) -> tuple[Classes, Classes]:
@@ -91,7 +94,7 @@ def _section(node: Mapping[str, Any], scope: Scope, section: str) -> Classes:
             if section == "requirements" and not given.startswith("sbg:"):
                 inner.unsupported(f"the requirement {given[:80]!r} is not supported; as a hint it would be ignored")
             name = _SPELLINGS.get(given, given)
-            _add_foreign(found, name, {key: value for key, value in entry.items() if key != "class"})
+            add_foreign(found, name, {key: value for key, value in entry.items() if key != "class"})
         elif section == "requirements":
             inner.unsupported(f"the requirement {given[:80]!r} is not known{fields.meant(given, _FIELDS)}")
     return found
@@ -113,7 +116,7 @@ class _Several(list[Any]):
     """The values of one class so far: a list of our own, that grows in place."""
 
 
-def _add_foreign(found: Classes, name: str, entry: Mapping[str, Any]) -> None:
+def add_foreign(found: Classes, name: str, entry: Mapping[str, Any]) -> None:
     """A class that is given several times (``sbg:SaveLogs``) keeps all its values, as one list."""
     if name not in found or "value" not in entry:
         found[name] = entry

@@ -11,7 +11,7 @@ from typing import Any, Final
 from araneus.cwl.errors import ExpressionError, Problem
 from araneus.cwl.expressions import Evaluator, value_text
 from araneus.cwl.files import Locate, local_path
-from araneus.cwl.process import Process
+from araneus.cwl.process import DRAFT_2, Process, Script
 from araneus.cwl.ready import described_inputs
 from araneus.model.job import Resources
 from araneus.model.values import Value
@@ -40,7 +40,7 @@ def resources(
         asked["cores"] = (cores_hint.get("value"), *asked["cores"])
     if memory_hint is not None:
         asked["ram"] = (memory_hint.get("value"), *asked["ram"])
-    written = any(isinstance(item, str) for items in asked.values() for item in items)
+    written = any(isinstance(item, str | Script) for items in asked.values() for item in items)
     known = described_inputs(inputs, locate) if written else inputs
     amounts = _amounts(asked, known, evaluator)
     upper = _amounts(most, known, evaluator)
@@ -112,10 +112,10 @@ def time_limit(
 
 
 def network(tool: Process, inputs: Mapping[str, Value], runtime: Mapping[str, Value], evaluator: Evaluator) -> bool:
-    """Whether the tool may use the network: always in v1.0, later only with NetworkAccess."""
+    """Whether the tool may use the network: always in v1.0 and sbg:draft-2, later only with NetworkAccess."""
     requirement = tool.requirement("NetworkAccess")
     if requirement is None:
-        return tool.cwl_version == "v1.0"
+        return tool.cwl_version in {"v1.0", DRAFT_2}
     where = "NetworkAccess/networkAccess"
     result = evaluator.evaluate(requirement.get("networkAccess"), inputs=inputs, runtime=runtime, where=where)
     if not isinstance(result, bool):

@@ -89,8 +89,8 @@ class Scope(NamedTuple):
     """A place in a document.
 
     ``where`` is for people. ``base`` is the URI of the file, None for a document that must be self-contained.
-    ``version`` is the minor version of CWL 1 that rules here: 0, 1 or 2. ``namespaces`` maps prefixes to URIs. A tuple,
-    since a large document makes tens of thousands of them.
+    ``version`` is the minor version of CWL 1 that rules here: 0, 1 or 2; with ``draft2`` it is sbg:draft-2 instead.
+    ``namespaces`` maps prefixes to URIs. A tuple, since a large document makes tens of thousands of them.
     """
 
     report: Report
@@ -98,13 +98,14 @@ class Scope(NamedTuple):
     base: str | None = None
     version: int = 2
     namespaces: Mapping[str, str] = _NONE
+    draft2: bool = False
 
     def at(self, part: str | int, value: Any = None) -> "Scope":
         """The scope of a part; ``value`` is what stands there, which may come from another file."""
         shown = part if isinstance(part, int) or len(part) <= MAX_SHOWN else f"{part[:MAX_SHOWN]}..."
         where = f"{self.where}/{shown}" if self.where else str(shown)
         base = value.base if isinstance(value, PlacedDict | PlacedList) else self.base
-        return Scope(self.report, where, base, self.version, self.namespaces)
+        return Scope(self.report, where, base, self.version, self.namespaces, self.draft2)
 
     def under(self, **changes: Any) -> "Scope":
         """The same place under another version, base or set of namespaces."""

@@ -6,13 +6,17 @@ Source: CWL v1.2 CommandLineTool, "File" (path, dirname) and "Directory".
 """
 
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from araneus.cwl.errors import InputError, Problem
 from araneus.cwl.files import is_literal, split_name
 from araneus.model.file import Location
 from araneus.model.values import FileValue, Value, is_file_value
+
+_NOT_PLAIN: Final = re.compile(r"[\s\x00-\x1f\x7f\"'`$&|;<>()\[\]{}*?!#~\\]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +38,14 @@ class FileLiteral:
 
 
 class Stage:
-    """What one job finds in its directories. Owned by one call of `cwl.command.prepare`."""
+    """What one job finds in its directories. Owned by one call of `cwl.command.prepare`.
 
-    def __init__(self, inputs: str) -> None:
+    With ``plain_names`` files get names that a shell takes as they are: a command line that quotes nothing holds them.
+    """
+
+    def __init__(self, inputs: str, *, plain_names: bool = False) -> None:
         self._inputs = inputs
+        self._plain_names = plain_names
         self._number = 0
         self._mounts: dict[str, FileMount] = {}
         self._literals: dict[str, FileLiteral] = {}
@@ -62,7 +70,7 @@ class Stage:
     ) -> FileValue:
         """The file value at ``directory/name``, its secondary files beside it. Raises `InputError` when two different
         files would get the same path."""
-        basename = name or value["basename"]
+        basename = name or (_plain(value["basename"]) if self._plain_names else value["basename"])
         target = f"{directory}/{basename}"
         if is_literal(value):
             self._add_literal(value, target, where)
@@ -82,6 +90,11 @@ class Stage:
     def write(self, target: str, content: str, where: str) -> None:
         """Put a file with this text (UTF-8) at the target."""
         self._add_content(FileLiteral(target=target, content=content.encode("utf-8", "surrogatepass")), where)
+
+    def offer(self, target: str, content: str) -> None:
+        """Put a file with this text at the target, unless something else is there."""
+        if target not in self._mounts and target not in self._literals:
+            self.write(target, content, "")
 
     def mounts(self) -> tuple[FileMount, ...]:
         """The mounts, parents first. A directory into which something else is put becomes a copy."""
@@ -130,6 +143,10 @@ class Stage:
         if literal.target in self._mounts or (before is not None and before != literal):
             raise _clash(literal.target, where)
         self._literals[literal.target] = literal
+
+
+def _plain(name: str) -> str:
+    return _NOT_PLAIN.sub("_", name)
 
 
 def _clash(target: str, where: str) -> InputError:

@@ -42,11 +42,11 @@ class Fitter:
 
     def _settled(self, port: InputPort, value: Value) -> tuple[Value, Sequence[Problem]]:
         if not isinstance(value, list | dict):
-            return _settle(port.type, value)
+            return _settle(port.type, value, loose=port.loose)
         last = self._last.get(id(port))
         if last is not None and last[0] is value:
             return last[1], ()
-        settled, found = _settle(port.type, value)
+        settled, found = _settle(port.type, value, loose=port.loose)
         if not found:
             self._last[id(port)] = (value, settled)
         return settled, found
@@ -56,15 +56,19 @@ def fit_output(port: OutputPort, value: Value, *, where: str) -> Value:
     """A workflow output, settled for its port. Raises `OutputError` when it does not fit.
 
     Nulls are let through, alone and in lists: an optional result of a step may be linked to a required output, and a
-    scattered step may have skipped or empty elements.
+    scattered step may have skipped or empty elements. A loose port is never refused a value, and takes a list as it is.
     """
+    if port.loose and not is_file_value(value):
+        return value
     settled, found = _settle(port.type, value)
+    if port.loose:
+        return settled
     if found and matches(port.type, _without_nulls(settled)) and value is not None:
         raise OutputError(*(Problem(_joined(where, port.id) + problem.where, problem.what) for problem in found))
     return settled
 
 
-def _settle(kind: Type, value: Value) -> tuple[Value, Sequence[Problem]]:
+def _settle(kind: Type, value: Value, *, loose: bool = False) -> tuple[Value, Sequence[Problem]]:
     """The value as it is when it fits; else the first lenient reading of files that fits; else its problems.
 
     The platform links File to File[] and back, and flattens lists of files for a flat list. Source: `docs/cwl.md`.
@@ -75,7 +79,22 @@ def _settle(kind: Type, value: Value) -> tuple[Value, Sequence[Problem]]:
     for reading in _lenient_readings(kind, value):
         if not matches(kind, reading):
             return reading, ()
+    for reading in _loose_readings(value) if loose else ():
+        if not matches(kind, reading):
+            return reading, ()
     return value, problems
+
+
+def _loose_readings(value: Value) -> Iterable[Value]:
+    """How ports of sbg:draft-2 also take a list: flat, without nulls, and the first of several files."""
+    if not isinstance(value, list):
+        return
+    flat = [item for part in value for item in (part if isinstance(part, list) else [part]) if item is not None]
+    yield [item for item in value if item is not None]
+    if flat:
+        yield flat
+    if flat and is_file_value(flat[0]):
+        yield flat[0]
 
 
 def _lenient_readings(kind: Type, value: Value) -> Iterable[Value]:

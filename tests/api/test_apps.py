@@ -148,7 +148,7 @@ def test_workflows_and_expression_tools_are_apps_too(lab: Lab) -> None:
 UNSUPPORTED = [
     {
         "class": "CommandLineTool",
-        "cwlVersion": "sbg:draft-2",
+        "cwlVersion": "draft-3",
         "id": "x",
         "inputs": [],
         "outputs": [],

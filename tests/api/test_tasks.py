@@ -185,7 +185,7 @@ def test_an_app_of_another_readable_project(lab: Lab) -> None:
 
 
 def test_an_app_that_cannot_run_gives_a_draft_with_errors(lab: Lab) -> None:
-    lab.install("old", {"class": "CommandLineTool", "cwlVersion": "sbg:draft-2", "inputs": [], "outputs": []})
+    lab.install("old", {"class": "CommandLineTool", "cwlVersion": "draft-3", "inputs": [], "outputs": []})
     task = lab.task("old", inputs={"x": 1})
     assert [error["code"] for error in task["errors"]] == [7017]
     assert task["inputs"] == {"x": 1}

@@ -21,17 +21,13 @@ def test_unknown_requirements_are_unsupported_unless_they_are_hints() -> None:
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        (tool(cwlVersion="sbg:draft-2"), "sbg:draft-2"),
+        (tool(cwlVersion="sbg:draft-3"), "sbg:draft-3"),
         (tool(cwlVersion="draft-3"), "draft-3"),
         (tool(cwlVersion="v1.3.0-dev1"), "v1.3"),
         ({"class": "nextflow", "cwlVersion": None, "app_content": {}}, "Nextflow"),
         ({"class": "WDL"}, "WDL"),
         (tool(**{"class": "Operation"}), "placeholder"),
-        (workflow(steps={"a": step(tool(cwlVersion="sbg:draft-2"))}), "steps/a/run"),
-        (
-            {"class": "CommandLineTool", "id": "#x", "requirements": [{"class": "ExpressionEngineRequirement"}]},
-            "draft 2",
-        ),
+        (workflow(steps={"a": step(tool(cwlVersion="draft-3"))}), "steps/a/run"),
     ],
 )
 def test_other_languages_and_versions_are_unsupported(document: dict[str, Any], words: str) -> None:

@@ -176,9 +176,9 @@ def test_imports_without_end_are_refused(tmp_path: Path) -> None:
         load_path(tmp_path / "f0.yml")
 
 
-def test_draft_2_in_a_file(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedError, match="sbg:draft-2"):
-        load_path(write(tmp_path, main__cwl={"cwlVersion": "sbg:draft-2", "class": "Workflow"}) / "main.cwl")
+def test_draft_3_in_a_file(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match="draft-3"):
+        load_path(write(tmp_path, main__cwl={"cwlVersion": "draft-3", "class": "Workflow"}) / "main.cwl")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from araneus.cwl.errors import DocumentError, UnsupportedError
+from araneus.cwl.errors import DocumentError
 from araneus.cwl.load import examine, load_document, load_path, parse_text
 from araneus.cwl.process import CommandLineTool, Process, Workflow
 
@@ -157,14 +157,3 @@ def test_requirements_reach_the_tools_of_a_packed_app(shared: Path) -> None:
         assert docker["dockerPull"]
         for name in process.requirements:
             assert tool.requirement(name) is not None
-
-
-def test_draft_2_documents_are_told_apart(shared: Path) -> None:
-    folder = shared / "apps" / "draft2" / "documents"
-    mixed = load_document(parse_text((folder / "somatic.json").read_bytes()))
-    assert mixed.cwl_version == "v1.0"
-    paths = [path for path in sorted(folder.iterdir()) if path.name != "somatic.json"]
-    assert paths
-    for path in paths:
-        with pytest.raises(UnsupportedError, match=r"draft.2"):
-            load_document(parse_text(path.read_bytes()))

@@ -1,0 +1,118 @@
+"""Bindings and secondary files of sbg:draft-2: of ports, record fields and list types.
+
+Used by the readers of types, ports and tools. Source: cwl-avro.yml of draft 2, "CommandLineBinding" and
+"CommandOutputBinding"; rabix/bunny, rabix-bindings-sb.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from araneus.cwl import fields
+from araneus.cwl.bindings import Binding, OutputBinding, SecondaryFile
+from araneus.cwl.draft2 import texts
+from araneus.cwl.scope import Scope
+from araneus.model.values import Value
+
+_INTEGER: Final = re.compile(r"\s*[-+]?[0-9]{1,9}(?:\.0*)?\s*")
+_METADATA: Final = ("sbg:metadata", "metadata")
+_INHERIT: Final = "sbg:inheritMetadataFrom"
+
+
+def bound(node: Mapping[str, Any], scope: Scope, key: str = "inputBinding") -> Mapping[str, Any] | None:
+    """The mapping of a binding; None when there is none."""
+    value = node.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        scope.problem(f"must be a mapping, not {fields.kind_of(value)}", key)
+        return None
+    return value
+
+
+def input_binding(node: Mapping[str, Any], scope: Scope) -> Binding | None:
+    """The ``inputBinding`` of a port, field or type. A binding means: on the command line."""
+    value = bound(node, scope)
+    inner = scope.at("inputBinding")
+    if value is None or not texts.flag(inner, value, "sbg:cmdInclude", True):
+        return None
+    return command_binding(value, inner)
+
+
+def command_binding(value: Mapping[str, Any], scope: Scope) -> Binding:
+    """A binding, of a port or of ``arguments``. An empty prefix is none."""
+    value_from = texts.field(scope, value, "valueFrom")
+    return Binding(
+        position=_position(value, scope),
+        prefix=texts.plain(scope, value, "prefix") or None,
+        separate=texts.flag(scope, value, "separate", True),
+        item_separator=texts.plain(scope, value, "itemSeparator"),
+        value_from=value_from,
+        shell_quote=False,
+        prefix_each=True,
+        of_null=value_from is not None,
+    )
+
+
+def _position(value: Mapping[str, Any], scope: Scope) -> int:
+    position = value.get("position")
+    if position is None or position == "":
+        return 0
+    if isinstance(position, int | float) and not isinstance(position, bool) and position == int(position):
+        return int(position)
+    if isinstance(position, str) and _INTEGER.fullmatch(position):
+        return int(float(position))
+    scope.problem(f"must be an integer, not {fields.kind_of(position)}", "position")
+    return 0
+
+
+def has_position(node: Mapping[str, Any]) -> bool:
+    """Whether a port or field has a binding that states its position."""
+    value = node.get("inputBinding")
+    return isinstance(value, dict) and value.get("position") is not None
+
+
+def secondary_files(node: Mapping[str, Any], scope: Scope) -> tuple[SecondaryFile, ...]:
+    """The ``secondaryFiles`` of a binding or port: suffixes, none of which must be there.
+
+    One without a leading dot gets it (``bai`` is ``.bai``); each ``^`` in front takes an extension away.
+    """
+    found: list[SecondaryFile] = []
+    place = scope.at("secondaryFiles")
+    for index, pattern in enumerate(texts.several(scope, node, "secondaryFiles")):
+        if not isinstance(pattern, str):
+            place.at(index).doubt("an expression for secondary files is not evaluated; write the suffix")
+        elif suffix := pattern.strip().lstrip("^"):
+            carets = "^" * (len(pattern.strip()) - len(suffix))
+            found.append(SecondaryFile(pattern=f"{carets}.{suffix.removeprefix('.')}", required=False))
+    return tuple(found)
+
+
+def output_binding(node: Mapping[str, Any], scope: Scope) -> OutputBinding | None:
+    """The ``outputBinding`` of a tool's output or of a record field."""
+    value = bound(node, scope, "outputBinding")
+    if value is None:
+        return None
+    inner = scope.at("outputBinding")
+    inherited = texts.plain(inner, value, _INHERIT)
+    return OutputBinding(
+        glob=tuple(glob for glob in texts.several(inner, value, "glob") if glob != ""),
+        load_contents=texts.flag(inner, value, "loadContents", False),
+        output_eval=texts.field(inner, value, "outputEval"),
+        metadata=_metadata(value, inner),
+        inherit_metadata_from=texts.short(inherited) if inherited else None,
+    )
+
+
+def _metadata(value: Mapping[str, Any], scope: Scope) -> dict[str, Value]:
+    """Literals and expressions by key; ``metadata`` is an old spelling of ``sbg:metadata``."""
+    for name in _METADATA:
+        given = value.get(name)
+        if given is None or given == "":
+            continue
+        if not isinstance(given, dict):
+            scope.problem(f"must be a mapping, not {fields.kind_of(given)}", name)
+            return {}
+        place = scope.at(name)
+        return {key: texts.read(item, place.at(key)) if texts.is_script(item) else item for key, item in given.items()}
+    return {}
