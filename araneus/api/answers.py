@@ -141,7 +141,8 @@ _PROJECTS: Final[dict[str, Schema]] = {
         category=TEXT, permissions=shape("Permissions"),
     ),
     "Member": record(
-        href=URL, id=TEXT, username=TEXT, email=TEXT, type=word("USER"), permissions=shape("Permissions")
+        href=URL, id=TEXT, username=TEXT, email=TEXT, type=word("USER", "TEAM", "DIVISION"),
+        permissions=shape("Permissions"),
     ),
 }  # fmt: skip
 _FILES: Final[dict[str, Schema]] = {

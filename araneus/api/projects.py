@@ -133,6 +133,7 @@ def edit_project(call: Call, services: Services) -> Answer:
     """``PATCH /projects/{owner}/{project}``: an administrator everything, a writer the description."""
     body = call.parse(ProjectBody)
     with services.database.write() as conn:
+        access.permissions_on(conn, call, _id(call))  # strangers neither lock it nor learn that it is there
         projects.lock(conn, _id(call))  # what is read here is merged and written back: nobody may write in between
         project, held = access.project_of(conn, call, _id(call), Permission.WRITE, to="edit it")
         if body.given() - {"description"}:

@@ -42,15 +42,18 @@ def get_self(call: Call, services: Services) -> Answer:
 
 
 def get_user(call: Call, services: Services) -> Answer:
-    """``GET /users/{username}``: oneself, people of common projects and of the division; administrators all."""
+    """``GET /users/{username}``: oneself, people of common projects and of the division; administrators all.
+
+    A name that nobody has answers like one that the caller may not see: only administrators learn which there are.
+    """
     username = call.path["username"]
     if username == call.caller.username:
         return wire.one(call, show_user(call, call.caller))
     with services.database.read() as conn:
         user = users.get(conn, username)
-        if user is None:
+        if user is None and call.caller.admin:
             raise Refusal(Fault.USER_NOT_FOUND, f"User {username[:80]!r} does not exist.")
-        if not call.caller.admin and not _acquainted(conn, call.caller.username, username):
+        if user is None or not (call.caller.admin or _acquainted(conn, call.caller.username, username)):
             raise Refusal(Fault.USER_FORBIDDEN, "You can see only users with whom you share a project or division.")
     return wire.one(call, show_user(call, user))
 
