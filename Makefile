@@ -36,6 +36,7 @@ schemathesis: $(VENV)/dev ## 20,000 requests that are made from the OpenAPI docu
 
 docs: $(VENV)/dev ## write the generated pages under docs/
 	$(BIN)/python -m araneus.api.documents docs
+	$(BIN)/python -m tests.clients.page docs
 
 lock:            ## pin the requirements again (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --python-version 3.11 pyproject.toml -o requirements.txt

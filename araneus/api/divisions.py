@@ -163,12 +163,12 @@ def list_team_members(call: Call, services: Services) -> Answer:
     with services.database.read() as conn:
         team = _team(conn, call)
         found = divisions.team_members(conn, team.id, offset=at.offset, limit=at.limit)
-    items = [_show_member(call, team, username, role) for username, role in found.items]
+    items = [_show_member(call, username, role) for username, role in found.items]
     return wire.page(call, items, total=found.total, at=at, default=MEMBER_FIELDS)
 
 
-def _show_member(call: Call, team: Team, username: str, role: Role) -> dict[str, Any]:
-    href = call.href("teams", team.id, "members", username)
+def _show_member(call: Call, username: str, role: Role) -> dict[str, Any]:
+    href = call.href("users", username)
     return {"href": href, "id": username, "username": username, "role": role.value}
 
 
@@ -181,7 +181,7 @@ def add_team_member(call: Call, services: Services) -> Answer:
         if belongs is None or belongs.division != team.division:
             raise Refusal(Fault.USER_NOT_FOUND, f"The division has no user {username[:80]!r}.")
         divisions.add_to_team(conn, team.id, username)
-    return wire.created(call, _show_member(call, team, username, belongs.role))
+    return wire.created(call, _show_member(call, username, belongs.role))
 
 
 def remove_team_member(call: Call, services: Services) -> Answer:
