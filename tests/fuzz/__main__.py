@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.fuzz.runs import PHASES, SLOWEST, Tally, run
+from tests.fuzz.runs import PHASES, SLOWEST, Tally, found, run
 from tests.fuzz.world import made_world
 from tests.live import Server
 
@@ -58,8 +58,8 @@ def fuzz(options: argparse.Namespace, directory: Path, more: tuple[str, ...]) ->
             )  # fmt: skip
         finally:
             server.stop()
+        failed += found(done)
         if done.returncode:
-            failed += 1
             print(f"\nseed {seed}:\n{done.stdout}", flush=True)
         if tally.calls == before:
             return 1

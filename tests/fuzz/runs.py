@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -109,6 +110,14 @@ def run(
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(30)
     return subprocess.CompletedProcess(command, process.returncode, output.read_text(), "")
+
+
+def found(done: subprocess.CompletedProcess[str]) -> bool:
+    """Whether a run found something wrong with the server, and not only stumbled over itself: hypothesis at times ends
+    an operation with an error of its own, which says nothing of the server."""
+    errors = re.findall(r"^  🚫 (.+?): \d+$", done.stdout, re.MULTILINE)
+    own = errors == ["Runtime Error"] and "hypothesis/internal" in done.stdout and "\nFailures:\n" not in done.stdout
+    return done.returncode != 0 and not own
 
 
 def _lines(read: Callable[[], str], goes_on: Callable[[], bool]) -> Iterator[str]:
