@@ -97,13 +97,18 @@ def _show_team(call: Call, team: Team) -> dict[str, Any]:
     return {"href": call.href("teams", team.id), "id": team.id, "name": team.name}
 
 
-def _team(conn: Connection, call: Call, *, to_change: bool = False) -> Team:
-    """The team of the path; teams of other divisions do not exist for the caller."""
-    team = divisions.get_team(conn, call.path["team"]) if is_uuid(call.path["team"]) else None
+def visible_team(conn: Connection, call: Call, identity: str) -> Team:
+    """A team; those of other divisions do not exist for the caller."""
+    team = divisions.get_team(conn, identity) if is_uuid(identity) else None
     belongs = divisions.of_user(conn, call.caller.username)
     seen = team is not None and (call.caller.admin or (belongs is not None and belongs.division == team.division))
     if team is None or not seen:
         raise Refusal(Fault.NOT_FOUND, "Requested team does not exist.")
+    return team
+
+
+def _team(conn: Connection, call: Call, *, to_change: bool = False) -> Team:
+    team = visible_team(conn, call, call.path["team"])
     if to_change and not administers(conn, call, team.division):
         raise Refusal(Fault.FORBIDDEN, "Only administrators of the division can change its teams.")
     return team

@@ -39,10 +39,12 @@ _DIFFERENCES = """\
 - CWL v1.0, v1.1 and v1.2 run. Apps in sbg:draft-2, Nextflow or WDL are kept, and say why they cannot run.
 - An app whose links are broken is kept, with `sbg:validationErrors`, if it has an `sbg:` key, class or namespace. Any
   other with a mistake is refused, with all its problems. Harmless mistakes are `warnings` of its tasks.
-- A member is added by the name or address of a user that exists; there are no invitations, and teams and divisions
-  cannot be members.
+- A member is added by the name or address of a user that exists; there are no invitations. A team or division becomes a
+  member by its id when whoever adds it can see it; its users may do what it may, beside what each was given himself,
+  until they leave it. They are not listed one by one. The last administrator that stays is a user, not a team.
 - Users, tokens and divisions are made with `araneus user`, `araneus token` and `araneus division`, or by an
   administrator with the calls of our own below; there is no login page.
+- `GET /users/{username}` answers 403 (2001) for a name that nobody has, too: only administrators learn which there are.
 - `DELETE /users/{username}` is for administrators of the server and of the user's division. What a disabled user owns
   stays.
 - Links for download and upload work for `storage.link_lifetime` seconds (48 hours), only on this server, and only as

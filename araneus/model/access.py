@@ -33,6 +33,16 @@ class Permissions:
         """Whether the permission is held, directly or through admin."""
         return self.admin or bool(getattr(self, permission.value))
 
+    def __or__(self, other: "Permissions") -> "Permissions":
+        """What one may do who holds both."""
+        return Permissions(
+            read=self.read or other.read,
+            copy=self.copy or other.copy,
+            write=self.write or other.write,
+            execute=self.execute or other.execute,
+            admin=self.admin or other.admin,
+        )
+
     def as_dict(self) -> dict[str, bool]:
         """The permissions as the API shows them."""
         return asdict(self)

@@ -5,6 +5,7 @@ Source: API reference, projects.
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from araneus.model.access import Permissions
@@ -39,10 +40,27 @@ class Project:
     modified_on: datetime
 
 
+class Crowd(StrEnum):
+    """Users that become members together."""
+
+    TEAM = "TEAM"
+    DIVISION = "DIVISION"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A user inside a project."""
+    """A user inside a project, with the permissions that he was given himself."""
 
     project: str
     username: str
+    permissions: Permissions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrowdMember:
+    """A team or division inside a project: each of its users may do there what it may."""
+
+    project: str
+    crowd: Crowd
+    id: str
     permissions: Permissions

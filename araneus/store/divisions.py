@@ -6,8 +6,9 @@ from sqlalchemy import insert as insert_into
 
 from araneus.model.division import Division, DivisionMember, Role, Team
 from araneus.model.errors import Fault, Refusal
+from araneus.model.project import Crowd
 from araneus.model.user import User
-from araneus.store import tables
+from araneus.store import crowds, tables
 from araneus.store.constraints import refusing
 from araneus.store.page import Page
 from araneus.store.shape import Shape
@@ -44,6 +45,10 @@ def put_member(conn: Connection, member: DivisionMember) -> None:
     Raises `Refusal` DIVISION_NOT_FOUND when the division or the user does not exist.
     """
     before = of_user(conn, member.username)
+    crowds.lock_user(conn, member.username)
+    left = crowds.of_user(conn, member.username)
+    concerned = [*left, (Crowd.DIVISION, member.division)]
+    crowds.lock(conn, concerned)
     table = tables.division_members
     conn.execute(delete_from(table).where(table.c.username == member.username))
     if before is not None and before.division != member.division:
@@ -51,6 +56,7 @@ def put_member(conn: Connection, member: DivisionMember) -> None:
     gone = Refusal(Fault.DIVISION_NOT_FOUND, f"There is no division {member.division!r}, or no such user.")
     with refusing(conn, missing=gone):
         conn.execute(insert_into(table), _belonging.values(member))
+    crowds.settle(conn, crowds.projects_of(conn, concerned), member.username)
 
 
 def members(
@@ -92,8 +98,10 @@ def get_team(conn: Connection, team: str) -> Team | None:
 
 
 def delete_team(conn: Connection, team: str) -> None:
-    """Delete a team; its members stay what they are."""
+    """Delete a team; its members stay what they are, but leave the projects that they saw only with it."""
+    concerned = crowds.forget(conn, Crowd.TEAM, team)
     conn.execute(delete_from(tables.teams).where(tables.teams.c.id == team))
+    crowds.settle(conn, concerned)
 
 
 def teams(conn: Connection, division: str, *, of: str | None, offset: int, limit: int) -> Page[Team]:
@@ -124,13 +132,20 @@ def team_members(conn: Connection, team: str, *, offset: int, limit: int) -> Pag
 
 def add_to_team(conn: Connection, team: str, username: str) -> None:
     """Add a user to a team. Raises `Refusal` CONFLICT when he is in it."""
+    crowds.lock_user(conn, username)
+    crowds.lock(conn, [(Crowd.TEAM, team)])
     with refusing(conn, taken=Refusal(Fault.CONFLICT, f"{username!r} is in this team already.")):
         conn.execute(insert_into(_within), {"team": team, "username": username})
+    crowds.settle(conn, crowds.projects_of(conn, [(Crowd.TEAM, team)]), username)
 
 
 def remove_from_team(conn: Connection, team: str, username: str) -> bool:
     """Take a user out of a team. False when he is not in it."""
-    return conn.execute(delete_from(_within).where(_within.c.team == team, _within.c.username == username)).rowcount > 0
+    crowds.lock_user(conn, username)
+    crowds.lock(conn, [(Crowd.TEAM, team)])
+    gone = conn.execute(delete_from(_within).where(_within.c.team == team, _within.c.username == username)).rowcount > 0
+    crowds.settle(conn, crowds.projects_of(conn, [(Crowd.TEAM, team)]), username)
+    return gone
 
 
 def _taken(team: Team) -> Refusal:

@@ -24,6 +24,7 @@ from araneus.model.errand import EntryState, ErrandKind, ErrandState
 from araneus.model.errors import Fault
 from araneus.model.file import File
 from araneus.model.job import JobStatus, Outcome, Resources
+from araneus.model.project import Crowd
 from araneus.model.task import Progress, Status
 from araneus.store.columns import SERIAL, TEXT, Json, JsonTuple, Moment, Record, Word
 
@@ -94,12 +95,25 @@ project_tags = Table(
 )
 
 members = Table(
+    # Everybody who may see a project. What somebody may do there follows from what he was given himself (``own``, null
+    # for nothing) and what his teams and division were: `store.crowds` keeps it up to date, since every request asks.
     "members",
     metadata,
     Column("project", TEXT, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
     Column("username", TEXT, ForeignKey("users.username"), primary_key=True),
     Column("permissions", Record(Permissions), nullable=False),
+    Column("own", Record(Permissions)),
     Index("members_username", "username", "project"),
+)
+
+crowd_members = Table(
+    "crowd_members",
+    metadata,
+    Column("project", TEXT, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True),
+    Column("crowd", Word(Crowd), primary_key=True),
+    Column("id", TEXT, primary_key=True),
+    Column("permissions", Record(Permissions), nullable=False),
+    Index("crowd_members_id", "id", "crowd", "project"),
 )
 
 files = Table(

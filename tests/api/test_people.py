@@ -12,6 +12,7 @@ from araneus.model.division import Division, DivisionMember, Role
 from araneus.store import divisions, users
 from tests.api.conftest import Server, utc_now
 from tests.api.test_edge import error
+from tests.api.test_files import make_folder
 from tests.api.test_projects import invite, make_project
 from tests.api.uploading import download_url, start_upload, upload_file
 
@@ -204,3 +205,85 @@ BAD_TEAMS: list[Any] = [{}, {"name": ""}, {"name": "x" * 256}, {"name": "a\nb"},
 @pytest.mark.parametrize("body", BAD_TEAMS)
 def test_bad_names_of_teams(client: httpx.Client, body: Any) -> None:
     assert error(client.post("/v2/teams", json={"division": "kings", **body})) == (400, 90000)
+
+
+@pytest.mark.usefixtures("division")
+def test_the_python_client_on_teams_and_divisions_in_projects(server: Server) -> None:
+    api = server.api()
+    project = api.projects.create("Helix")
+    team = api.teams.create("Diffraction", division="kings")
+    team.add_member("maurice")
+    member = project.add_member_team(team, permissions={"write": True})
+    assert (member.id, member.username, member.type) == (team.id, team.id, "TEAM")
+    assert [(found.id, found.permissions["admin"]) for found in project.get_members()] == [
+        ("rosalind", True),
+        (team.id, False),
+    ]
+    with server.client("maurice") as maurice:
+        assert [found["id"] for found in maurice.get("/v2/projects").json()["items"]] == [project.id]
+        assert make_folder(maurice, "photo-51", project=project.id)["project"] == project.id
+        member = project.get_member(team.id)
+        member.permissions["write"] = False
+        member.save()
+        body = {"name": "photo-52", "type": "folder", "project": project.id}
+        assert error(maurice.post("/v2/files", json=body)) == (403, 5001)
+        project.remove_member(team.id)
+        assert error(maurice.get(f"/v2/projects/{project.id}")) == (404, 3002)
+        whole = project.add_member_division("kings", permissions={"copy": True})
+        assert (whole.id, whole.type) == ("kings", "DIVISION")
+        assert maurice.get(f"/v2/projects/{project.id}").json()["permissions"]["copy"] is True
+
+
+@pytest.mark.usefixtures("division")
+def test_rights_by_team_end_at_once(server: Server, client: httpx.Client) -> None:
+    project = make_project(client)["id"]
+    members = f"/v2/projects/{project}/members"
+    team = client.post("/v2/teams", json={"name": "t", "division": "kings"}).json()
+    client.post(f"{team['href']}/members", json={"id": "maurice"})
+    by_team = {"username": team["id"], "type": "team", "permissions": {"copy": True, "write": True}}
+    assert client.post(members, json=by_team).status_code == 201
+    assert error(client.post(members, json=by_team)) == (409, 3003)
+    file = upload_file(client, "a", b"bytes", project=project)
+    with server.client("maurice") as maurice:
+        shown = maurice.get(f"/v2/projects/{project}").json()["permissions"]
+        assert shown == {"read": True, "copy": True, "write": True, "execute": False, "admin": False}
+        link = download_url(maurice, file["id"])
+        assert httpx.get(link).status_code == 200
+        assert error(maurice.get(f"{members}/maurice")) == (404, 3002)
+        assert client.delete(f"{team['href']}/members/maurice").status_code == 204
+        assert error(maurice.get(f"/v2/projects/{project}")) == (404, 3002)
+        assert error(httpx.get(link)) == (403, 90002)
+        client.post(f"{team['href']}/members", json={"id": "maurice"})
+        assert invite(client, project, "maurice", execute=True).status_code == 201
+        shown = maurice.get(f"/v2/projects/{project}").json()["permissions"]
+        assert (shown["write"], shown["execute"]) == (True, True)
+        own = maurice.get(f"{members}/maurice/permissions").json()
+        assert (own["write"], own["execute"]) == (False, True)
+        assert client.delete(team["href"]).status_code == 204
+        assert maurice.get(f"/v2/projects/{project}").json()["permissions"] == own
+    listed = client.get(members, params={"limit": 1, "offset": 1})
+    assert [member["id"] for member in listed.json()["items"]] == ["rosalind"]
+    assert listed.headers["x-total-matching-query"] == "2"
+
+
+@pytest.mark.usefixtures("division")
+def test_which_teams_and_divisions_can_become_members(client: httpx.Client, other: httpx.Client) -> None:
+    project, foreign = make_project(client)["id"], make_project(other)["id"]
+    team = client.post("/v2/teams", json={"name": "t", "division": "kings"}).json()["id"]
+    members, read = f"/v2/projects/{project}/members", {"permissions": {"read": True}}
+    for kind, name in (("TEAM", team), ("DIVISION", "kings")):
+        body = {"username": name, "type": kind, **read}
+        assert error(other.post(f"/v2/projects/{foreign}/members", json=body)) == (404, 90003)
+        assert error(other.post(members, json=body)) == (404, 3002)
+        assert error(client.post(members, json=body | {"permissions": {}})) == (400, 3011)
+    assert error(client.post(members, json={"type": "TEAM", **read})) == (400, 3005)
+    assert error(client.post(members, json={"username": "x", "type": "GROUP", **read})) == (400, 90000)
+    assert error(client.post(members, json={"username": "none", "type": "TEAM", **read})) == (404, 90003)
+    assert client.post(members, json={"username": "kings", "type": "DIVISION", **read}).status_code == 201
+    pages = [client.get(members, params={"limit": 1, "offset": offset}).json()["items"] for offset in range(3)]
+    assert [[member["type"] for member in page] for page in pages] == [["USER"], ["DIVISION"], []]
+    assert error(client.patch(f"{members}/rosalind/permissions", json={"admin": False})) == (400, 90000)
+    assert client.patch(f"{members}/kings/permissions", json={"admin": True}).json()["admin"] is True
+    assert error(client.delete(f"{members}/rosalind")) == (400, 90000), "a division may become empty"
+    assert client.delete(f"{members}/kings").status_code == 204
+    assert error(client.delete(f"{members}/kings")) == (404, 3002)

@@ -197,8 +197,8 @@ def test_members(client: httpx.Client, other: httpx.Client, server: Server) -> N
     assert error(client.post(path, json={"username": "maurice", "permissions": {}})) == (400, 3011)
     assert error(client.post(path, json={"username": "maurice", "permissions": {"read": "yes"}})) == (400, 90000)
     assert error(client.post(path, json={"username": "t", "type": "TEAM", "permissions": {"read": True}})) == (
-        400,
-        90000,
+        404,
+        90003,
     )
     assert error(client.get(f"{path}/maurice")) == (404, 3002)
     assert error(client.put(f"{path}/francis/permissions", json={"read": True})) == (400, 3013)
@@ -250,7 +250,7 @@ def test_users(client: httpx.Client, other: httpx.Client, server: Server) -> Non
     }  # fmt: skip
     assert client.get(me["href"]).json() == me
     assert error(client.get("/v2/users/francis")) == (403, 2001)
-    assert error(client.get("/v2/users/nobody")) == (404, 2002)
+    assert error(client.get("/v2/users/nobody")) == (403, 2001), "who is not there looks like who is a stranger"
     assert error(client.get("/v2/users")) == (400, 2105)
     invite(client, make_project(client)["id"], "francis", read=True)
     assert client.get("/v2/users/francis").json()["email"] == "francis@example.org"
