@@ -78,7 +78,7 @@ class ScatterMethod(StrEnum):
 class InputPort:
     """An input of a process. ``extensions`` holds the ``sbg:`` keys and other foreign ones.
 
-    A ``loose`` port (sbg:draft-2) also takes the first of several files, and makes flat lists of lists.
+    A ``loose`` port (sbg:draft-2) also takes nulls in lists, lists of lists as flat ones, the first of many files.
     """
 
     id: str

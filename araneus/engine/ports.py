@@ -80,17 +80,17 @@ def _settle(kind: Type, value: Value, *, loose: bool = False) -> tuple[Value, Se
         if not matches(kind, reading):
             return reading, ()
     for reading in _loose_readings(value) if loose else ():
-        if not matches(kind, reading):
+        if not matches(kind, _without_nulls(reading)):
             return reading, ()
     return value, problems
 
 
 def _loose_readings(value: Value) -> Iterable[Value]:
-    """How ports of sbg:draft-2 also take a list: flat, without nulls, and the first of several files."""
+    """How ports of sbg:draft-2 also take a list: with nulls in it as it is, flat, and the first of several files."""
     if not isinstance(value, list):
         return
+    yield value
     flat = [item for part in value for item in (part if isinstance(part, list) else [part]) if item is not None]
-    yield [item for item in value if item is not None]
     if flat:
         yield flat
     if flat and is_file_value(flat[0]):

@@ -55,10 +55,12 @@ class StepReader:
             if step is not None
         ]
         place = self._scope.at("outputs")
-        outputs = tuple(
-            replace(port, source=tuple(self._source(each, place.at(port.id)) for each in port.source)) for port in ports
-        )
+        outputs = tuple(self._linked(port, place.at(port.id)) for port in ports)
         return tuple(self._settled(step) for step in fed), outputs
+
+    def _linked(self, port: OutputPort, scope: Scope) -> OutputPort:
+        names = tuple(self._source(each, scope) for each in port.source if each)
+        return replace(port, source=names, pick_value=_picked(names))
 
     def _begun(self, name: str, entry: Mapping[str, Any], scope: Scope) -> Step | None:
         """The step without its inputs. What it gives is known from here on."""
@@ -99,8 +101,7 @@ class StepReader:
                     source=names,
                     source_is_list=isinstance(source, list),
                     link_merge=fields.choice(inner, node, "linkMerge", LinkMerge) if node.get("linkMerge") else None,
-                    # several links of which some give nothing are as many values as there are
-                    pick_value=PickValue.ALL_NON_NULL if len(names) > 1 else None,
+                    pick_value=_picked(names),
                     default=place_files(default, inner.base) if default is not None else MISSING,
                 )
             )
@@ -130,6 +131,11 @@ class StepReader:
         used = [out for out in (*step.outputs, *produced) if f"{step.id}/{out}" in self._used]
         kept = [out for out in step.outputs if out in produced]
         return replace(step, outputs=tuple(dict.fromkeys([*kept, *used])))
+
+
+def _picked(sources: tuple[str, ...]) -> PickValue | None:
+    """Of several links those that give nothing are no items, as recorded runs show."""
+    return PickValue.ALL_NON_NULL if len(sources) > 1 else None
 
 
 def _steps(node: Mapping[str, Any], scope: Scope) -> Iterator[_Entry]:
