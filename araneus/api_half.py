@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 import uvicorn
 
-from araneus import accounts, collector, tls
+from araneus import accounts, interpreter, tls
 from araneus.api.app import build
 from araneus.api.background import Background
 from araneus.api.connection import BoundedConnection
@@ -80,7 +80,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            collector.spare()
+            interpreter.settle()
             if self._secure is not None:
                 self._looking = asyncio.create_task(_look_after(self._secure))
             self._started_up()
