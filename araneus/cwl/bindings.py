@@ -64,8 +64,8 @@ class Binding:
 class OutputBinding:
     """Where a tool's output is found. ``glob`` is a tuple of patterns or expressions.
 
-    ``metadata`` (key to literal or expression) and what all files of the input ``inherit_metadata_from`` have in common
-    become the metadata of each file that is found.
+    ``metadata`` (key to literal or expression) and what all files of the inputs ``inherit_metadata_from`` have in
+    common become the metadata of each file that is found.
     """
 
     glob: tuple[Text, ...] = ()
@@ -73,4 +73,4 @@ class OutputBinding:
     load_listing: Listing | None = None
     output_eval: Text | None = None
     metadata: Mapping[str, Value] = field(default_factory=dict, hash=False)
-    inherit_metadata_from: str | None = None
+    inherit_metadata_from: tuple[str, ...] = ()

@@ -16,15 +16,28 @@ def with_metadata(
 ) -> FileValue:
     """The file with what it inherits and what the binding says of it, which wins. Null is nothing.
 
-    ``evaluate(text, file)`` gives the value of what may be an expression. An input that does not exist gives nothing.
+    ``evaluate(text, file)`` gives the value of what may be an expression. Inputs that do not exist, and those without
+    files, give nothing and take nothing away.
     """
     found: dict[str, Any] = dict(value.get("metadata") or {})
-    if binding.inherit_metadata_from is not None:
-        found |= common_metadata(file_values(inputs.get(binding.inherit_metadata_from)))
+    found |= common_metadata(file for name in binding.inherit_metadata_from for file in file_values(inputs.get(name)))
     seen = {**value, "metadata": found}
     own = {key: evaluate(item, seen) for key, item in binding.metadata.items()}
     found = {**found, **{key: item for key, item in own.items() if item is not None}}
     return {**value, "metadata": found} if found else value
+
+
+def shared_with_secondary(primary: FileValue) -> FileValue:
+    """The file with its metadata on those of its secondary files of which nothing was said: an index belongs to the
+    same sample. Folders have none."""
+    metadata, beside = primary.get("metadata"), primary.get("secondaryFiles")
+    if not metadata or not beside:
+        return primary
+    shared = [
+        item if item["class"] != "File" or "metadata" in item else {**item, "metadata": dict(metadata)}
+        for item in beside
+    ]
+    return {**primary, "secondaryFiles": shared}
 
 
 def common_metadata(files: Iterable[FileValue]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from araneus.cwl.command import Invocation
 from araneus.cwl.draft2.globs import matching_files
 from araneus.cwl.errors import MissingOutputError, OutputError, Problem
 from araneus.cwl.expressions import Evaluator
-from araneus.cwl.file_metadata import with_metadata
+from araneus.cwl.file_metadata import shared_with_secondary, with_metadata
 from araneus.cwl.files import check_basename, contents, is_literal, local_path, split_name, trimmed, well_formed
 from araneus.cwl.inplace import IDENTITY, identity
 from araneus.cwl.nesting import MAX_DEPTH, too_deep
@@ -212,7 +212,7 @@ class _Collector:
         values = [value for path in paths if (value := self._tree.value_at(path)) is not None]
         if binding.load_contents:
             values = [self._with_contents(value, where) for value in values]
-        if binding.metadata or binding.inherit_metadata_from is not None:
+        if binding.metadata or binding.inherit_metadata_from:
             values = [self._with_metadata(value, binding, where) for value in values]
         if binding.output_eval is None:
             return values
@@ -321,7 +321,7 @@ class _Collector:
         if port.format is not None and value["class"] == "File":
             format_ = self._evaluate(port.format, f"{where}/format", value)
             value = {**value, "format": format_[0] if isinstance(format_, list) and format_ else format_}
-        return _final(value)
+        return _final(shared_with_secondary(value))
 
     def _refreshed(self, value: FileValue) -> FileValue:
         return value if "path" in value and "location" in value else self.settled(value)

@@ -189,6 +189,10 @@ class WorkTree:
                 return self._directory(value, found, around)
         else:
             value["location"] = file_location(found.host)
+            # A copy that was staged is still what it is a copy of, whatever the tool did to its bytes.
+            metadata = self._origins.get(found.path, {}).get("metadata")
+            if metadata is not None:
+                value["metadata"] = metadata
         if value["class"] == "Directory":
             return value
         value["dirname"] = posixpath.dirname(path)

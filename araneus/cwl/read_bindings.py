@@ -84,7 +84,7 @@ def output_binding(node: Mapping[str, Any], scope: Scope) -> OutputBinding | Non
         load_listing=fields.choice(inner, value, "loadListing", Listing),
         output_eval=fields.text(inner, value, "outputEval"),
         metadata=_metadata(value),
-        inherit_metadata_from=_inherited(value),
+        inherit_metadata_from=inherited(value.get("sbg:inheritMetadataFrom")),
     )
 
 
@@ -94,9 +94,10 @@ def _metadata(value: Mapping[str, Any]) -> Mapping[str, Any]:
     return given if isinstance(given, dict) else {}
 
 
-def _inherited(value: Mapping[str, Any]) -> str | None:
-    given = value.get("sbg:inheritMetadataFrom")
-    return short(given) or None if isinstance(given, str) else None
+def inherited(given: Any) -> tuple[str, ...]:
+    """The ids of the inputs that ``sbg:inheritMetadataFrom`` names: one, or a list. Anything else names nothing."""
+    names = given if isinstance(given, list) else [given]
+    return tuple(short(name) for name in names if isinstance(name, str) and short(name))
 
 
 def load_contents(node: Mapping[str, Any], scope: Scope) -> bool:

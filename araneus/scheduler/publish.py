@@ -120,8 +120,9 @@ class Planner:
         return self._folder(value, parent, depth) if value["class"] == "Directory" else self._file(value, parent)
 
     def _passed_through(self, value: FileValue) -> FileValue | None:
+        """The project's own file, when nothing about it has changed: files of the project never do."""
         for row in self.inputs.get(str(value.get("location")), ()):
-            if row.name == value.get("basename", row.name):
+            if row.name == value.get("basename", row.name) and _says_the_same(value, row):
                 shown = _shown(row.id, row.name, row.size, row.metadata)
                 secondary = [self._beside(item, None) for item in value.get("secondaryFiles") or ()]
                 return {**shown, "secondaryFiles": secondary} if secondary else shown
@@ -229,6 +230,10 @@ def _metadata(value: FileValue) -> dict[str, Any]:
         except Refusal:
             continue
     return kept
+
+
+def _says_the_same(value: FileValue, row: File) -> bool:
+    return "metadata" not in value or _metadata(value) == row.metadata
 
 
 def _shown(identity: str, name: str, size: int | None, metadata: Mapping[str, Any]) -> FileValue:

@@ -94,13 +94,14 @@ def output_binding(node: Mapping[str, Any], scope: Scope) -> OutputBinding | Non
     if value is None:
         return None
     inner = scope.at("outputBinding")
-    inherited = texts.plain(inner, value, _INHERIT)
+    inherited = value.get(_INHERIT)
+    names = inherited if isinstance(inherited, list) else [inherited]
     return OutputBinding(
         glob=tuple(glob for glob in texts.several(inner, value, "glob") if glob != ""),
         load_contents=texts.flag(inner, value, "loadContents", False),
         output_eval=texts.field(inner, value, "outputEval"),
         metadata=_metadata(value, inner),
-        inherit_metadata_from=texts.short(inherited) if inherited else None,
+        inherit_metadata_from=tuple(texts.short(name) for name in names if isinstance(name, str) and name),
     )
 
 
