@@ -113,6 +113,10 @@ _PEOPLE: Final[dict[str, Schema]] = {
         project_name=TEXT, project_created_by=TEXT, location=TEXT, active=_STORED, archived=_STORED,
         project_locked=FLAG,
     ),
+    "Invoice": record(
+        href=URL, id=TEXT, pending=FLAG, approval_date=TIME, invoice_period=whole(**{"from": TIME, "to": TIME}),
+        analysis_costs=_MONEY, storage_costs=_MONEY, total=_MONEY,
+    ),
     "Breakdown": whole(
         total_spending=_MONEY,
         project_breakdown=listed(

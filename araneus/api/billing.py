@@ -1,5 +1,5 @@
 """Billing: one free group per user, so that scripts which start by choosing a group work, and what its tasks and files
-cost by the prices of the settings. Nobody is charged: there are no invoices.
+cost by the prices of the settings. Nobody is charged.
 
 Source: API reference, billing groups.
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 from araneus.api import wire
 from araneus.api.call import Answer, Call, Route
+from araneus.api.invoices import month_of
 from araneus.api.services import Services
 from araneus.model.charge import CURRENCY, GIGABYTE, MILLION, Charge, Cost, text_of
 from araneus.model.errors import Fault, Refusal
@@ -17,6 +18,7 @@ from araneus.model.ids import is_uuid
 from araneus.model.project import Project
 from araneus.model.user import User
 from araneus.store import charges, projects, trees
+from araneus.store.database import Connection
 
 ANALYSIS_FIELDS = (
     "project_name", "analysis_app_name", "analysis_name", "analysis_type", "analysis_id", "ran_by", "analysis_status",
@@ -74,17 +76,10 @@ def get_group(call: Call, services: Services) -> Answer:
 
 def list_analysis_costs(call: Call, services: Services) -> Answer:
     """``GET /billing/groups/{id}/breakdown/analysis``: a task each, the latest first."""
-    at, group = wire.window(call), _group(call)
-    first, behind = _day(call, "date_from"), _day(call, "date_to")
+    at, group = wire.window(call), check_group(call.caller, call.path["group"])
     with services.database.read() as conn:
-        found = charges.page(
-            conn,
-            group,
-            first=first,
-            behind=behind and behind + timedelta(days=1),
-            offset=at.offset,
-            limit=at.limit,
-        )
+        first, behind = _bounds(conn, call, services, group)
+        found = charges.page(conn, group, first=first, behind=behind, offset=at.offset, limit=at.limit)
     items = [_show_analysis(charge) for charge in found.items]
     return wire.page(call, items, total=found.total, at=at, default=ANALYSIS_FIELDS)
 
@@ -108,11 +103,12 @@ def _show_analysis(charge: Charge) -> dict[str, Any]:
 
 
 def list_storage_costs(call: Call, services: Services) -> Answer:
-    """``GET /billing/groups/{id}/breakdown/storage``: what the files of each project take now, and cost a month."""
-    at, group = wire.window(call), _group(call)
-    _day(call, "date_from"), _day(call, "date_to")
+    """``GET /billing/groups/{id}/breakdown/storage``: what the files of each project take now, and cost a month. An
+    invoice has none: what they took then is not known."""
+    at, group = wire.window(call), check_group(call.caller, call.path["group"])
     with services.database.read() as conn:
-        found = projects.in_billing_group(conn, group)
+        _bounds(conn, call, services, group)
+        found = [] if call.one("invoice_id") else projects.in_billing_group(conn, group)
         shown = found[at.offset : at.offset + at.limit]
         sizes = trees.sizes(conn, [project.id for project in shown])
     month = services.settings.prices.storage_month
@@ -137,16 +133,21 @@ def _show_storage(project: Project, size: int, month: float) -> dict[str, Any]:
 
 def list_egress_costs(call: Call, services: Services) -> Answer:
     """``GET /billing/groups/{id}/breakdown/egress``: empty, as downloads from one's own server cost nothing."""
-    _group(call)
-    _day(call, "date_from"), _day(call, "date_to")
+    group = check_group(call.caller, call.path["group"])
+    with services.database.read() as conn:
+        _bounds(conn, call, services, group)
     return wire.page(call, [], total=0, at=wire.window(call), default=("project_name",))
 
 
-def _group(call: Call) -> str:
-    group = check_group(call.caller, call.path["group"])
-    if call.one("invoice_id"):
-        raise Refusal(Fault.BILLING_NOT_FOUND, "Requested invoice does not exist.")
-    return group
+def _bounds(conn: Connection, call: Call, services: Services, group: str) -> tuple[datetime | None, datetime | None]:
+    """From which moment to before which tasks have ended that are asked for: by days, and by an invoice."""
+    first, last = _day(call, "date_from"), _day(call, "date_to")
+    behind, invoice = last and last + timedelta(days=1), call.one("invoice_id")
+    if not invoice:
+        return first, behind
+    month = month_of(conn, group, invoice, services.clock())
+    start, end = month.first, month.next.first
+    return max(first or start, start), min(behind or end, end)
 
 
 def _day(call: Call, name: str) -> datetime | None:
@@ -165,9 +166,11 @@ def _day(call: Call, name: str) -> datetime | None:
 
 def old_breakdown(call: Call, services: Services) -> Answer:
     """``GET /billing/groups/{id}/breakdown``: one object, as older clients read it."""
-    group = _group(call)
+    group = check_group(call.caller, call.path["group"])
     with services.database.read() as conn:
-        spent, latest = charges.by_project(conn, group), charges.latest(conn, group, LATEST)
+        first, behind = _bounds(conn, call, services, group)
+        spent = charges.by_project(conn, group, first=first, behind=behind)
+        latest = charges.latest(conn, group, LATEST, first=first, behind=behind)
     return Answer(
         value={
             "total_spending": _money(sum(spent.values(), Cost())),
@@ -200,16 +203,6 @@ def _money(cost: Cost) -> dict[str, Any]:
     return {"amount": text_of(cost.total), "currency": CURRENCY}
 
 
-def list_invoices(call: Call, services: Services) -> Answer:
-    """``GET /billing/invoices``: empty."""
-    return wire.page(call, [], total=0, at=wire.window(call), default=("href", "id"))
-
-
-def get_invoice(call: Call, services: Services) -> Answer:
-    """``GET /billing/invoices/{id}``: there are none."""
-    raise Refusal(Fault.BILLING_NOT_FOUND, "Requested invoice does not exist.")
-
-
 ROUTES = (
     Route("GET", "/billing", show_links, "Links of billing", importance=3),
     Route("GET", "/billing/groups", list_groups, "Billing groups", importance=1),
@@ -224,6 +217,4 @@ ROUTES = (
         importance=3, slow=True,
     ),
     Route("GET", "/billing/groups/{group}/breakdown/egress", list_egress_costs, "Egress costs", importance=3),
-    Route("GET", "/billing/invoices", list_invoices, "Invoices", importance=3),
-    Route("GET", "/billing/invoices/{invoice}", get_invoice, "One invoice", importance=3),
 )  # fmt: skip

@@ -94,7 +94,7 @@ _DAY: Final[Schema] = {"type": "string", "pattern": "^(0[1-9]|1[0-2])-(0[1-9]|[1
 _DAYS = (
     Parameter("date_from", "First day, as `MM-DD-YYYY`.", _DAY),
     Parameter("date_to", "Last day, as `MM-DD-YYYY`.", _DAY),
-    Parameter("invoice_id", "An invoice; there are none.", TEXT),
+    Parameter("invoice_id", "An invoice: only what belongs to its month.", TEXT),
 )
 _SIGNED = (
     Parameter("expires", "Unix time in seconds, from the signed URL.", TEXT),
@@ -192,12 +192,12 @@ _PEOPLE: Final[dict[str, Described]] = {
     "GET /billing": Described(whole(groups_url=URL, invoices_url=URL)),
     "GET /billing/groups": _page("BillingGroup"),
     "GET /billing/groups/{group}": _one("BillingGroup"),
-    "GET /billing/groups/{group}/breakdown": Described(shape("Breakdown"), query=_DAYS[2:]),
+    "GET /billing/groups/{group}/breakdown": Described(shape("Breakdown"), query=_DAYS),
     "GET /billing/groups/{group}/breakdown/analysis": _page("AnalysisCost", *_DAYS),
     "GET /billing/groups/{group}/breakdown/storage": _page("StorageCost", *_DAYS),
     "GET /billing/groups/{group}/breakdown/egress": Described(page_of(OBJECT), query=(*_DAYS, *_WINDOW, _FIELDS)),
-    "GET /billing/invoices": Described(page_of(OBJECT), query=(*_WINDOW, _FIELDS)),
-    "GET /billing/invoices/{invoice}": Described(OBJECT),
+    "GET /billing/invoices": _page("Invoice", Parameter("billing_group", "The caller's billing group.", TEXT)),
+    "GET /billing/invoices/{invoice}": _one("Invoice"),
 }
 _PROJECTS_QUERY: Final = (
     Parameter("name", "Projects whose name holds this text.", TEXT),

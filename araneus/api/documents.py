@@ -27,8 +27,10 @@ _GROUPS: Mapping[str, str] = {
 }
 _DIFFERENCES = """\
 - Tasks have the prices of the settings (`prices.cpu_hour` and what stands beside it), but nobody is charged: each
-  user has one billing group of type `free`, there are no invoices, and downloads cost nothing. The storage breakdown
-  says what is stored now, and costs a month. The old breakdown names the latest 1,000 tasks; its sums are of all.
+  user has one billing group of type `free`, and downloads cost nothing. The storage breakdown says what is stored now,
+  and costs a month. The old breakdown names the latest 1,000 tasks; its sums are of all.
+- There is an invoice, with the id `YYYYMM`, for each month (UTC) that is over and in which tasks have ended: the sum of
+  its analyses. Without `invoice_id` a breakdown is of all months. What files took in earlier months is not known.
 - Instance types decide what a task costs, not where it runs. Interruptible instances, elastic disk and memoization
   are kept but change nothing: jobs run here.
 - The rate limit is off unless `limits.requests` is set; the headers are there and announce 1000 requests.

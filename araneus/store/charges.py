@@ -95,11 +95,19 @@ def page(
     return Page(_charges.read_all(conn.execute(query)), total)
 
 
-def by_project(conn: Connection, group: str) -> dict[str, Cost]:
-    """What the tasks of each project cost a group, by project id."""
+def earliest(conn: Connection, group: str) -> datetime | None:
+    """When the first task ended that a group has a bill for."""
+    query = select(_table.c.ended_on).where(*_within(group, None, None)).order_by(_table.c.ended_on).limit(1)
+    return conn.execute(query).scalar()
+
+
+def by_project(
+    conn: Connection, group: str, *, first: datetime | None = None, behind: datetime | None = None
+) -> dict[str, Cost]:
+    """What the tasks of each project cost a group that ended from one moment to before another, by project id."""
     query = (
         select(_table.c.project, func.sum(_table.c.computation), func.sum(_table.c.storage))
-        .where(*_within(group, None, None))
+        .where(*_within(group, first, behind))
         .group_by(_table.c.project)
         .order_by(_table.c.project)
     )
@@ -109,9 +117,11 @@ def by_project(conn: Connection, group: str) -> dict[str, Cost]:
     }
 
 
-def latest(conn: Connection, group: str, limit: int) -> list[Charge]:
-    """The latest bills of a group."""
-    return page(conn, group, first=None, behind=None, offset=0, limit=limit).items
+def latest(
+    conn: Connection, group: str, limit: int, *, first: datetime | None = None, behind: datetime | None = None
+) -> list[Charge]:
+    """The latest bills of a group, for tasks that ended from one moment to before another."""
+    return page(conn, group, first=first, behind=behind, offset=0, limit=limit).items
 
 
 def _within(group: str, first: datetime | None, behind: datetime | None) -> list[ColumnElement[bool]]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from araneus.api import bills
 from araneus.model.charge import Cost, Prices, Use, cost_of, instance_type, text_of
 from araneus.model.ids import new_uuid
+from araneus.model.invoice import Month, months_over
 from araneus.model.job import Attempt, Job, Outcome, Reason, Resources
 from araneus.model.task import Progress, Status, Task, step
 from araneus.store import charges, jobs, tasks
@@ -204,7 +206,7 @@ def test_the_python_client(server: Server, client: httpx.Client) -> None:
     assert stored.active.cost.amount == 0.0
     assert len(group.egress_breakdown()) == 0
     assert api.tasks.get(task.id).price.amount == 1.25
-    assert len(api.invoices.query()) == 0
+    assert [invoice.total.amount for invoice in api.invoices.query()] == [1.25]
 
 
 hours = st.floats(0, 1000)
@@ -237,3 +239,56 @@ def test_amounts_are_written_exactly(amount: int) -> None:
 def test_instance_types() -> None:
     assert instance_type({"instance_type": "c4.2xlarge;ebs-gp2;2000"}) == "c4.2xlarge"
     assert instance_type({"instance_type": None}) == instance_type({}) == ""
+
+
+def test_invoices_add_up_month_by_month(server: Server, client: httpx.Client, other: httpx.Client) -> None:
+    project = make_project(client)["id"]
+    moments = [datetime(2025, 12, 31, 23, 30, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC), START, START]
+    made = [ended_task(server, project, hours=0.25 * number, at=at) for number, at in enumerate(moments, 1)]
+    ended_task(server, project, hours=1, at=datetime.now(UTC) - timedelta(hours=1))
+    settled(server, len(made) + 1)
+    listed = client.get("/v2/billing/invoices", params={"fields": "_all"})
+    months = {invoice["id"]: invoice for invoice in listed.json()["items"]}
+    assert list(months) == ["202603", "202602", "202512"]
+    assert months["202603"]["invoice_period"] == {"from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z"}
+    group = group_of(client)
+    for name, invoice in months.items():
+        assert client.get(invoice["href"]).json() == invoice
+        assert invoice["pending"] is False
+        analyses = client.get(f"{group}/breakdown/analysis", params={"invoice_id": name}).json()["items"]
+        total = sum(Decimal(item["analysis_cost"]["amount"]) for item in analyses)
+        assert Decimal(str(invoice["total"]["amount"])) == total > 0
+        old = client.get(f"{group}/breakdown", params={"invoice_id": name}).json()
+        assert Decimal(old["total_spending"]["amount"]) == total
+        assert client.get(f"{group}/breakdown/storage", params={"invoice_id": name}).json()["items"] == []
+    one_day = {"invoice_id": "202603", "date_from": "04-01-2026"}
+    assert client.get(f"{group}/breakdown/analysis", params=one_day).json()["items"] == []
+    page = client.get("/v2/billing/invoices", params={"limit": 1, "offset": 1})
+    assert [item["id"] for item in page.json()["items"]] == ["202602"]
+    assert page.headers["x-total-matching-query"] == "3"
+    for absent in ("202601", Month.of(datetime.now(UTC)).id, "6351830069", "202600", "202613", "999912", "000001", "x"):
+        assert error(client.get(f"/v2/billing/invoices/{absent}")) == (404, 4002), absent
+        assert error(client.get(f"{group}/breakdown/analysis", params={"invoice_id": absent})) == (404, 4002)
+    assert other.get("/v2/billing/invoices").json()["items"] == []
+    assert error(other.get("/v2/billing/invoices/202603")) == (404, 4002)
+    foreign = {"billing_group": group.rpartition("/")[2]}
+    assert len(client.get("/v2/billing/invoices", params=foreign).json()["items"]) == 3
+    assert error(other.get("/v2/billing/invoices", params=foreign)) == (404, 4002)
+    found = server.api().invoices.query().all()
+    assert [(invoice.id, invoice.total.amount > 0, invoice.invoice_period.to.month) for invoice in found] == [
+        ("202603", True, 4),
+        ("202602", True, 3),
+        ("202512", True, 1),
+    ]
+
+
+@given(st.integers(0, 4_000_000_000), st.timedeltas(timedelta(0), timedelta(days=800)))
+def test_months_follow_each_other_up_to_the_one_that_is_not_over(seconds: int, later: timedelta) -> None:
+    start = datetime.fromtimestamp(seconds, UTC)
+    now = start + later
+    months = list(months_over(start, now))
+    assert all(before.next == after for before, after in pairwise(months))
+    assert all(month.next.first <= now and Month.parse(month.id) == month for month in months)
+    last = months[-1].next if months else Month.of(start)
+    assert last == Month.of(now)
+    assert not months or months[0] == Month.of(start)
