@@ -163,7 +163,14 @@ def app_batch(app: App | None) -> BatchSettings | None:
     name, by = (app.raw.get("sbg:batchInput"), app.raw.get("sbg:batchBy")) if app is not None else (None, None)
     if not isinstance(name, str) or by is None:
         return None
-    return BatchSettings(input=name.removeprefix("#"), by=batch_by(by))
+    return BatchSettings(input=name.rpartition("#")[2], by=batch_by(_in_full(by)))
+
+
+def _in_full(by: Any) -> Any:
+    """``sbg:batchBy`` as an object: older apps have the keys alone, or one of them."""
+    if isinstance(by, str) and by.casefold() == "item":
+        return {"type": "item"}
+    return {"type": "criteria", "criteria": by} if isinstance(by, str | list) else by
 
 
 def default_name(app: App, now: datetime) -> str:

@@ -55,6 +55,7 @@ _FIELDS: Final[dict[str, frozenset[str]]] = {
     "SubworkflowFeatureRequirement": frozenset(),
 }
 _NUMBER: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
+_INSTANCES: Final = frozenset({"sbg:AWSInstanceType", "sbg:GoogleInstanceType", "sbg:AzureInstanceType"})
 _SPELLINGS: Final = {"sbg:saveLogs": "sbg:SaveLogs"}
 
 
@@ -69,9 +70,11 @@ class Inherited:
     """The named types of processes in sbg:draft-2."""
 
     def with_own(self, requirements: Classes, hints: Classes, types: TypeNames | None = None) -> "Inherited":
-        """What holds inside, where these are declared: the inner class replaces the outer, whole."""
+        """What holds inside, where these are declared: the inner class replaces the outer, whole. Instance types are
+        the platform's, and go the other way: the outer one holds."""
         merged = {**self.requirements, **requirements}
-        kept = {name: each for name, each in {**self.hints, **hints}.items() if name not in merged}
+        outer = {name: each for name, each in self.hints.items() if name in _INSTANCES}
+        kept = {name: each for name, each in {**self.hints, **hints, **outer}.items() if name not in merged}
         return Inherited(merged, kept, types if types is not None else self.types, self.names)
 
 

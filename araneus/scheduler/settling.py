@@ -1,9 +1,12 @@
 """How an attempt ended for the job: exit code against success codes, outputs collected, a sentence for a person.
 
-Reads the job directory; writes nothing and knows no database. Shared by the server and the foreground runner.
+Reads the job directory and knows no database; it writes one file, for tools of sbg:draft-2 that take their own stderr
+for an output. Shared by the server and the foreground runner.
 """
 
 import os
+import shutil
+import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from araneus.cwl.command import Invocation
 from araneus.cwl.errors import CWLError
 from araneus.cwl.expressions import Evaluator
 from araneus.cwl.outputs import collect, updated_in_place
-from araneus.cwl.process import CommandLineTool
+from araneus.cwl.process import DRAFT_2, CommandLineTool, Script
 from araneus.executors import jobdir
 from araneus.executors.base import Ended
 from araneus.model.job import Outcome, Reason
@@ -42,6 +45,8 @@ def settle(
         reason = Reason.DISK_FULL if _is_full(directory) else Reason.EXIT_CODE
         return Outcome(reason=reason, exit_code=code, message=_with_words(outcome.message, directory, invocation)), None
     try:
+        if _wants_stderr(tool):
+            _leave_stderr(directory)
         outputs = collect(tool, invocation, directory / jobdir.WORK, evaluator, exit_code=code)
         updated = updated_in_place(invocation, directory / jobdir.WORK)
     except CWLError as error:
@@ -51,6 +56,27 @@ def settle(
         said = _with_words(f"outputs cannot be read: {error}", directory, invocation)
         return Outcome(reason=Reason.BAD_OUTPUT, exit_code=code, message=said), None
     return Outcome(reason=Reason.SUCCEEDED, exit_code=code, updated=updated or None), outputs
+
+
+def _wants_stderr(tool: CommandLineTool) -> bool:
+    """Whether an output of a tool in sbg:draft-2 may be the log of its stderr, which lies beside its files there."""
+    globs = [glob for port in tool.outputs if port.binding is not None for glob in port.binding.glob]
+    return tool.cwl_version == DRAFT_2 and any(isinstance(glob, Script) or jobdir.STDERR in glob for glob in globs)
+
+
+def _leave_stderr(directory: Path) -> None:
+    """Put a copy of the log into the working directory, unless the tool has a file of that name."""
+    read, write = os.O_RDONLY | os.O_NONBLOCK, os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    safe = os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(directory / jobdir.STDERR, read | safe), "rb") as source:
+            if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+                return
+            copy = os.open(directory / jobdir.WORK / jobdir.STDERR, write | safe, 0o644)
+            with os.fdopen(copy, "wb") as target:
+                shutil.copyfileobj(source, target)
+    except (FileNotFoundError, FileExistsError):
+        return
 
 
 def _is_full(directory: Path) -> bool:

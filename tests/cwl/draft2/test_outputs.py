@@ -1,0 +1,241 @@
+"""Outputs of sbg:draft-2 tools: globs, contents, metadata, secondary files, exit codes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from araneus.cwl.errors import MissingOutputError, OutputError
+from tests.cwl.draft2.documents import array, expression, load_tool, output, port
+from tests.cwl.running import Bench, file_value, tool, write
+
+FILES = ["a.txt", "b.txt", "c.log", "sub/d.txt", "sub/e.bed", "sub/deep/f.txt", "other/g.bed", "x.bam", "x.bam.bai"]
+MAKE = f"mkdir -p sub/deep other && touch {' '.join(FILES)}; echo said >&2; true"
+
+
+def names(bench: Bench, **binding: Any) -> Any:
+    """The places of the files that one output of a tool has, relative to the working directory."""
+    made = load_tool(baseCommand=[MAKE], outputs=[output("o", array("File"), **binding)])
+    value = bench.run(made)["o"]
+    assert isinstance(value, list)
+    return [item["location"].partition("/work/")[2] for item in value]
+
+
+@pytest.mark.parametrize(
+    ("glob", "found"),
+    [
+        ("*.txt", ["a.txt", "b.txt"]),
+        ("a.txt", ["a.txt"]),
+        ("./a.txt", ["a.txt"]),
+        (" a.txt", ["a.txt"]),
+        ("?.log", ["c.log"]),
+        ("[ab].txt", ["a.txt", "b.txt"]),
+        ("sub/*.txt", ["sub/d.txt"]),
+        ("sub/deep/f.txt", ["sub/deep/f.txt"]),
+        ("sub", ["sub/d.txt", "sub/e.bed"]),
+        ("sub/", ["sub/d.txt", "sub/e.bed"]),
+        ("./sub", ["sub/d.txt", "sub/e.bed"]),
+        ("*.bed", ["other/g.bed", "sub/e.bed"]),
+        ("d.txt", ["sub/d.txt"]),
+        ("f.txt", []),
+        ("s*", ["sub/d.txt", "sub/e.bed"]),
+        ("{*.log,b.txt}", ["b.txt", "c.log"]),
+        ("{*.log, b.txt}", ["b.txt", "c.log"]),
+        ("*.{log,bam}", ["c.log", "x.bam"]),
+        ("sub/{d,e}.*", ["sub/d.txt", "sub/e.bed"]),
+        (["*.log", "a.txt"], ["c.log", "a.txt"]),
+        (["*.txt", "a.txt"], ["a.txt", "b.txt"]),
+        (expression("'*.log'"), ["c.log"]),
+        (expression("['*.log', 'x.bam']"), ["c.log", "x.bam"]),
+        ([expression("'*.log'"), None, "x.bam"], ["c.log", "x.bam"]),
+        (expression("null"), []),
+        ("", []),
+        (None, []),
+        ("!(*.txt|*.bam*)", ["c.log"]),
+        ("sub/!(*.txt)", ["sub/e.bed"]),
+        ("*", ["a.txt", "b.txt", "c.log", "x.bam", "x.bam.bai"]),
+        ("*.*", ["a.txt", "b.txt", "c.log", "x.bam", "x.bam.bai"]),
+        ("job.json", ["job.json"]),
+        ("nothing*", []),
+    ],
+)
+def test_globs(bench: Bench, glob: Any, found: list[str]) -> None:
+    assert names(bench, glob=glob) == found
+
+
+def test_a_working_directory_may_be_named_whole(bench: Bench) -> None:
+    assert names(bench, glob=expression(f"'{bench.work}/*.log'")) == ["c.log"]
+
+
+@pytest.mark.parametrize("glob", ["../*.txt", "/etc/passwd", "sub/../../x"])
+def test_globs_stay_in_the_working_directory(bench: Bench, glob: str) -> None:
+    with pytest.raises(OutputError, match="leaves the working directory"):
+        names(bench, glob=glob)
+
+
+def one(bench: Bench, kind: Any, command: str = "true", inputs: dict[str, Any] | None = None, **binding: Any) -> Any:
+    ports = [port("f", array("File")), port("s", ["null", "string"])]
+    made = load_tool(baseCommand=[command], inputs=ports, outputs=[output("o", kind, **binding)])
+    return bench.run(made, inputs)["o"]
+
+
+def test_one_file_is_itself_and_none_is_null(bench: Bench) -> None:
+    assert one(bench, ["null", "File"], "touch a", glob="a")["basename"] == "a"
+    assert one(bench, ["null", "File"], glob="b") is None
+    assert one(bench, array("File"), glob="b") == []
+    with pytest.raises(MissingOutputError, match="no file matches 'b'"):
+        one(bench, ["File"], glob="b")
+
+
+def test_output_eval_sees_a_list_in_any_case(bench: Bench) -> None:
+    count = expression("$self.length")
+    assert one(bench, "int", "touch a b", glob="?", outputEval=count) == 2
+    assert one(bench, "int", "rm ?; true", glob="?", outputEval=count) == 0
+    assert one(bench, "int", outputEval=count) == 0
+    assert one(bench, ["null", "File"], glob="x", outputEval=expression("$self")) is None
+    assert one(bench, array("File"), glob="x", outputEval=expression("$self")) == []
+    first = one(bench, ["null", "File"], "touch a b", glob="?", outputEval=expression("[$self[1]]"))
+    assert (first["basename"], "name" in first) == ("b", False)
+
+
+def test_contents_for_output_eval(bench: Bench) -> None:
+    text = expression("$self[0].contents")
+    assert one(bench, "string", "printf 12 > n", glob="n", loadContents=True, outputEval=text) == "12"
+    script = expression("{ return JSON.parse($self[0].contents).allocatedResources.cpu }")
+    assert one(bench, "int", glob="job.json", loadContents=True, outputEval=script) == 1
+
+
+def test_what_is_no_file_is_not_held_against_its_type(bench: Bench) -> None:
+    assert one(bench, "int", outputEval=expression("1 < 2")) is True
+    assert one(bench, ["null", "string"], outputEval=expression("5")) == 5
+    with pytest.raises(OutputError, match="File"):
+        one(bench, "File", outputEval=expression("5"))
+
+
+def test_a_file_made_by_a_script_must_be_the_jobs_own(bench: Bench) -> None:
+    made = expression("{ return {'class': 'File', 'path': 'a', 'metadata': {'k': 1}} }")
+    found = one(bench, "File", "touch a", outputEval=made)
+    assert (found["basename"], found["metadata"]) == ("a", {"k": 1})
+    with pytest.raises(OutputError, match="neither an input nor"):
+        one(bench, "File", outputEval=expression("{ return {'class': 'File', 'path': '/etc/passwd'} }"))
+
+
+def inputs(bench: Bench, *metadata: dict[str, Any] | None) -> dict[str, Any]:
+    files = [bench.blob("", f"in{n}.txt", **({"metadata": each} if each else {})) for n, each in enumerate(metadata)]
+    return {"f": files, "s": "text"}
+
+
+def metadata(bench: Bench, given: dict[str, Any], **binding: Any) -> Any:
+    return one(bench, "File", "touch a.out", given, glob="*.out", **binding).get("metadata")
+
+
+def test_metadata_literals_and_expressions(bench: Bench) -> None:
+    own = {"k": "v", "n": 5, "e": expression("$self.path.split('/').pop() + $job.inputs.s"), "gone": expression("null")}
+    expected = {"k": "v", "n": 5, "e": "a.outtext"}
+    assert metadata(bench, inputs(bench), metadata=own) == expected
+
+
+def test_the_old_spelling_of_metadata(bench: Bench) -> None:
+    old = load_tool(baseCommand="touch a", outputs=[{"id": "#o", "type": "File", "outputBinding": {
+        "glob": "a", "metadata": {"k": "$(v)"}}}])  # fmt: skip
+    assert bench.run(old)["o"]["metadata"] == {"k": "$(v)"}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([{"a": 1, "b": 2}], {"a": 1, "b": 2}),
+        ([{"a": 1, "b": 2}, {"a": 1, "b": 3}], {"a": 1}),
+        ([{"a": 1, "b": 2}, {"b": 2, "c": 3}], {"b": 2}),
+        ([{"a": 1}, None], None),
+        ([{"a": 1}, {"a": True}], None),
+        ([], None),
+    ],
+)
+def test_metadata_is_what_all_files_have_in_common(
+    bench: Bench, given: list[dict[str, Any] | None], expected: dict[str, Any] | None
+) -> None:
+    assert metadata(bench, inputs(bench, *given), inherit="#f") == expected
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ({"b": "own", "c": 1}, {"a": 1, "b": "own", "c": 1}),
+        ({"b": expression("null"), "c": expression("$self.metadata.a")}, {"a": 1, "b": 2, "c": 1}),
+    ],
+)
+def test_own_metadata_wins_over_what_is_inherited(bench: Bench, own: dict[str, Any], expected: Any) -> None:
+    assert metadata(bench, inputs(bench, {"a": 1, "b": 2}), inherit="#f", metadata=own) == expected
+
+
+@pytest.mark.parametrize("name", ["#missing", "missing", "#s", ""])
+def test_what_has_no_metadata_gives_none(bench: Bench, name: str) -> None:
+    assert metadata(bench, inputs(bench, {"a": 1}), inherit=name, metadata={"k": 1}) == {"k": 1}
+
+
+def test_metadata_stays_through_output_eval_and_on_files_that_pass(bench: Bench) -> None:
+    found = metadata(bench, inputs(bench, {"a": 1}), inherit="#f", outputEval=expression("$self.reverse()"))
+    assert found == {"a": 1}
+    passing = load_tool(
+        baseCommand="true",
+        inputs=[port("f", "File", **{"sbg:stageInput": "link"})],
+        outputs=[output("o", glob="*.txt")],
+    )
+    source = file_value(write(bench.directory / "in.txt"), metadata={"k": "v"})
+    assert bench.run(passing, {"f": source})["o"]["metadata"] == {"k": "v"}
+
+
+def test_the_same_keys_in_cwl_v1(bench: Bench) -> None:
+    binding = {"glob": "a", "sbg:metadata": {"k": "$(inputs.f.basename)"}, "sbg:inheritMetadataFrom": "f"}
+    made = tool(
+        baseCommand=["touch", "a"], inputs={"f": "File"}, outputs={"o": {"type": "File", "outputBinding": binding}}
+    )
+    source = file_value(write(bench.directory / "in.txt"), metadata={"m": "v"})
+    assert bench.run(made, {"f": source})["o"]["metadata"] == {"m": "v", "k": "in.txt"}
+
+
+def test_secondary_files_are_those_that_exist(bench: Bench) -> None:
+    patterns = ["bai", ".idx", "^.bai", "^^.dict", "*.bai", "^", "", None]
+    files = "a.b.bam a.b.bam.bai a.b.bai a.dict a.b.bam.tbi"
+    found = one(bench, "File", f"touch {files}", glob="*.bam", secondaryFiles=patterns)
+    assert [item["basename"] for item in found["secondaryFiles"]] == ["a.b.bam.bai", "a.b.bai", "a.dict"]
+    assert all("metadata" not in item for item in found["secondaryFiles"])
+
+
+def test_secondary_files_of_inputs_are_found_beside_them(bench: Bench) -> None:
+    made = load_tool(
+        baseCommand=["ls"], stdout="o",
+        inputs=[port("f", "File", inputBinding={"secondaryFiles": ["bai", "^.dict", ".missing"]})],
+        outputs=[output("o", "string", glob="o", loadContents=True, outputEval=expression(
+            "$job.inputs.f.secondaryFiles.map(function (f) { return f.name }).join()"))],
+    )  # fmt: skip
+    for name in ("a.bam", "a.bam.bai", "a.dict"):
+        write(bench.directory / name)
+    assert bench.run(made, {"f": file_value(bench.directory / "a.bam")}) == {"o": "a.bam.bai,a.dict"}
+
+
+def test_cwl_output_json_overrides(bench: Bench) -> None:
+    text = json.dumps({"o": {"class": "File", "path": "b"}})
+    found = one(bench, "File", f"touch a b; echo '{text}' > cwl.output.json; true", glob="a")
+    assert found["basename"] == "b"
+
+
+def test_exit_codes() -> None:
+    assert load_tool().success_codes == {0}
+    found = load_tool(successCodes=[1, "2", ""], temporaryFailCodes=[3], permanentFailCodes=None)
+    assert sorted(found.success_codes) == [1, 2]
+    assert sorted(found.temporary_fail_codes) == [3]
+
+
+def test_links_out_of_the_job_are_refused(bench: Bench) -> None:
+    with pytest.raises(OutputError, match="neither an input nor"):
+        one(bench, "File", "ln -s /etc/passwd a", glob="a")
+    with pytest.raises(OutputError, match="neither an input nor"):
+        one(bench, array("File"), "ln -s /etc d", glob="d")
+
+
+def test_files_are_where_they_were_made(bench: Bench) -> None:
+    found = one(bench, "File", "mkdir d; echo 1 > d/a.x", glob="*.x")
+    assert Path(found["location"].removeprefix("file://")) == bench.work / "d" / "a.x"
