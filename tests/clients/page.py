@@ -14,9 +14,15 @@ client runs unmodified against a live server.
 | client | what runs |
 |---|---|
 | sevenbridges-python {VERSION} | every method below, and the sessions of `tests/test_client_session.py` |
-| sbpack, sbpull, sbcopy | pushing, revising, pulling and copying apps, between two servers too |
-| curl | a line for each documented request shape |
-| Node | `fetch`, with `NODE_EXTRA_CA_CERTS`; there is no current client of the platform in the npm index |
+| sbpack, sbpull, sbcopy, sbmanifest | pushing, revising, pulling and copying apps, between two servers too |
+| curl | [a line for each endpoint](curl.md) that is served |
+| Node | a session with `fetch`, over TLS: `tests/clients/session.mjs` |
+
+What could not be run: `sbpack_nf` does not start in a current environment, for it imports `pkg_resources`, which
+setuptools has no more (apps as it makes them are kept, and copied with their code by sbcopy); of a client for Node the
+npm index has nothing by the name `sevenbridges`: it answers 404.
+
+Scripts with the platform's address in them: [TLS](tls.md). Tests of pipelines: [the pytest plugin](testing.md).
 
 ## sevenbridges-python, method by method
 
