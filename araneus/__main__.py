@@ -1,4 +1,4 @@
-"""The command line: ``araneus up``, ``user``, ``token``, ``cwl``, ``pack``.
+"""The command line: ``araneus up``, ``user``, ``token``, ``cwl``, ``pack``, ``lint``.
 
 Each command loads what it needs only when it runs, and the line is read with the standard library alone: ``araneus
 cwl`` is often started for a tool that takes no time, and ``--help`` should be there at once
@@ -118,6 +118,33 @@ def _pack(given: argparse.Namespace) -> int:
     from araneus.packing import run_pack_command  # noqa: PLC0415 (start fast)
 
     return run_pack_command(given.document)
+
+
+def _define_lint(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("document", metavar="DOC", help="CWL document, with #id for one process of several")
+    parser.add_argument(
+        "--for",
+        dest="runners",
+        action="append",
+        default=[],
+        choices=("platform", "cwl", "araneus"),
+        help="only what behaves differently there; may be given again [default: all three]",
+    )
+    parser.add_argument(
+        "--fail-on",
+        default="warning",
+        choices=("note", "warning", "error", "never"),
+        help="the least grave finding that gives exit code 1 [default: warning]",
+    )
+    parser.add_argument("--json", dest="as_json", action="store_true", help="print the findings as a JSON list")
+
+
+def _lint(given: argparse.Namespace) -> int:
+    from araneus.linting import run_lint_command  # noqa: PLC0415 (start fast)
+
+    return run_lint_command(
+        given.document, runners=given.runners, fail_on=given.fail_on, as_json=given.as_json
+    )  # fmt: skip
 
 
 def _define_user_add(parser: argparse.ArgumentParser) -> None:
@@ -246,6 +273,16 @@ on standard error.""",
         """\
 Tools that steps run, imports, and small text files that the document brings along become part of
 it. Install it with `POST /apps/{owner}/{project}/{app}/raw`.""",
+    ),
+    "lint": Command(
+        "Tell what in a CWL app behaves differently on the platform, here, or in other CWL runners.",
+        _define_lint,
+        _lint,
+        """\
+Each finding has a level, a name and whom it concerns, then what differs, then what to do:
+  error    the app fails there      warning  its result may differ      note  good to know
+Exit code: 0 nothing at --fail-on or graver, 1 something, 2 the document is not valid CWL.
+docs/portability.md says more about each.""",
     ),
     "user add": Command("Add a user and print a token for them.", _define_user_add, _user_add),
     "user disable": Command("Disable a user: tokens and links stop working at once.", _define_user, _user_disable),

@@ -17,6 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "store": {"model"},
     "storage": {"model"},
     "executors": {"model"},
+    "lint": {"cwl", "model"},
     "scheduler": {"engine", "cwl", "store", "storage", "executors", "model"},
     "api": {"store", "storage", "cwl", "model"},
     "testing": {"model", "store", "storage", "executors"},

@@ -1,0 +1,1 @@
+"""What in an app behaves differently elsewhere: ``araneus lint``."""
