@@ -37,13 +37,15 @@ class AttemptEnd:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewNode:
     """A file or folder that a task leaves behind. ``parent`` is a new folder of the same publication, or None when it
-    stands directly in ``target``: the folder path inside the project, from its root."""
+    stands directly in ``target``: the folder path inside the project, from its root. ``beside`` is the new file whose
+    secondary file it is: when a name is taken, both get the same prefix."""
 
     id: str
     name: str
     folder: bool = False
     parent: str | None = None
     target: tuple[str, ...] = ()
+    beside: str | None = None
     location: Location | None = None
     size: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)

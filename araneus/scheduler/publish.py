@@ -60,6 +60,7 @@ class Planner:
     targets: Callable[[str], tuple[str, ...]]
     now: datetime
     _nodes: list[NewNode] = field(default_factory=list)
+    _positions: dict[str, int] = field(default_factory=dict)
     _placed: dict[tuple[str, str, tuple[str, ...]], "_Use"] = field(default_factory=dict)
     _made: dict[Path, list["_Use"]] = field(default_factory=dict)
     _literal: dict[str, list["_Use"]] = field(default_factory=dict)
@@ -113,7 +114,15 @@ class Planner:
     def _accompanied(self, shown: FileValue, value: FileValue, parent: str | None) -> FileValue:
         others = [item for item in value.get("secondaryFiles") or () if not _is_same(item, value)]
         if others:
-            shown["secondaryFiles"] = [self._beside(item, parent) for item in others]
+            shown["secondaryFiles"] = [self._companion(item, parent, shown["path"]) for item in others]
+        return shown
+
+    def _companion(self, value: FileValue, parent: str | None, primary: str) -> FileValue:
+        """A secondary file; when it is new, it is told whose, unless that is known already."""
+        shown = self._beside(value, parent)
+        position = self._positions.get(shown["path"])
+        if position is not None and self._nodes[position].beside is None:
+            self._nodes[position] = replace(self._nodes[position], beside=primary)
         return shown
 
     def _beside(self, value: FileValue, parent: str | None, depth: int = MAX_DEPTH) -> FileValue:
@@ -190,6 +199,7 @@ class Planner:
     def _add(self, node: NewNode) -> None:
         if len(self._nodes) >= MAX_NODES:
             raise OutputError(Problem("", f"the outputs are more than {MAX_NODES} files and folders"))
+        self._positions[node.id] = len(self._nodes)
         self._nodes.append(node)
 
 
@@ -246,11 +256,11 @@ def _shown(identity: str, name: str, size: int | None, metadata: Mapping[str, An
 def place(connection: Connection, task: Task, root: str, done: Completed, now: datetime) -> dict[str, Value]:
     """Insert the rows of a completed task and give its outputs with their final names.
 
-    ``root`` is the id of the project's root folder. Nothing is overwritten: a taken name gets a number in front.
+    ``root`` is the id of the project's root folder. Nothing is overwritten: a taken name gets a number in front, and
+    the secondary files of a file get the same one as it, so that they are still found beside it.
     """
     folders = _Folders(connection, task, root, now)
     names: dict[str, str] = {}
-    rows: list[File] = []
     wanted: dict[tuple[str, ...], set[str]] = {}
     for node in done.nodes:
         if node.parent is None:
@@ -259,13 +269,38 @@ def place(connection: Connection, task: Task, root: str, done: Completed, now: d
             folders.is_new(node.parent)
     for target, taken in wanted.items():
         folders.look_up(folders.at(target), taken)
-    for node in done.nodes:
-        parent = node.parent or folders.at(node.target)
-        names[node.id] = name = folders.free(parent, node.name)
-        rows.append(_row(node, task, parent, name, now))
+    for group in _groups(done.nodes):
+        parent = group[0].parent or folders.at(group[0].target)
+        number = folders.free_number(parent, [node.name for node in group])
+        names.update({node.id: _numbered(node.name, number) for node in group})
+    rows = [_row(node, task, node.parent or folders.at(node.target), names[node.id], now) for node in done.nodes]
     if rows:
         files.insert(connection, *rows)
     return {port: map_file_values(value, lambda item: _renamed(item, names)) for port, value in done.outputs.items()}
+
+
+def _groups(nodes: Collection[NewNode]) -> Collection[list[NewNode]]:
+    """The nodes that get one prefix together: a file and what belongs to it in the same folder."""
+    known = {node.id: node for node in nodes}
+    groups: dict[tuple[str, str], list[NewNode]] = {}
+    for node in nodes:
+        leader = _leader(node, known)
+        alone = any(node.name == other.name for other in groups.get((leader, ""), ()))
+        groups.setdefault((leader, node.id if alone else ""), []).append(node)
+    return groups.values()
+
+
+def _leader(node: NewNode, known: Mapping[str, NewNode]) -> str:
+    """The id of the file at the end of the chain; of one of them, always the same, where they belong to each other."""
+    passed = {node.id}
+    while (primary := known.get(node.beside or "")) is not None:
+        if (primary.parent, primary.target) != (node.parent, node.target):
+            break
+        if primary.id in passed:
+            return min(passed)
+        node = primary
+        passed.add(node.id)
+    return node.id
 
 
 def _row(node: NewNode, task: Task, parent: str, name: str, now: datetime) -> File:
@@ -332,7 +367,21 @@ class _Folders:
         self._looked_up.setdefault(parent, set()).update(names)
 
     def free(self, parent: str, name: str) -> str:
-        """The name, or a numbered one that nobody has in this folder; it counts as taken from now on.
+        """The name, or a numbered one that nobody has in this folder; it counts as taken from now on."""
+        return _numbered(name, self.free_number(parent, [name]))
+
+    def free_number(self, parent: str, names: Collection[str]) -> int:
+        """The number (0 for none) under which nobody has any of these names; they count as taken from now on."""
+        number = max(self._number(parent, name) for name in names)
+        while any(self._is_taken(parent, _numbered(name, number)) for name in names):
+            number += 1
+        for name in names:
+            self._numbers[parent, name] = number
+            self._taken.setdefault(parent, set()).add(_numbered(name, number))
+        return number
+
+    def _number(self, parent: str, name: str) -> int:
+        """A number under which nobody has this name.
 
         A thousand tasks may leave a thousand files of one name, so the number is not counted up to but searched for,
         many at a time: one whose predecessor is taken.
@@ -347,10 +396,7 @@ class _Folders:
             while high - low > 1:
                 stride = max(1, (high - low) // _AT_ONCE)
                 low, high = self._between(parent, name, low, [*range(low + stride, high, stride), high])
-        self._numbers[parent, name] = high
-        chosen = _numbered(name, high)
-        self._taken.setdefault(parent, set()).add(chosen)
-        return chosen
+        return high
 
     def _between(self, parent: str, name: str, low: int, numbers: list[int]) -> tuple[int, int]:
         """The last taken and the first free of some ascending numbers, ``low`` being taken and the last one free."""

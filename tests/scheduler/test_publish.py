@@ -80,7 +80,7 @@ def test_secondary_files_are_files_of_their_own(house: House) -> None:
     )
     (index,) = task.outputs["out"]["secondaryFiles"]
     assert house.content(index) == b"i\n"
-    assert index["name"] == "_1_out.bam.bai"
+    assert [task.outputs["out"]["name"], index["name"]] == ["_1_out.bam", "_1_out.bam.bai"]
     assert house.file(index["path"]).origin_task == task.id
 
 
@@ -227,3 +227,28 @@ def test_a_free_number_is_found_among_any_taken_ones(house: House, taken: set[in
     for name in found - set(names):
         number = int(name.split("_")[1])
         assert number - 1 == 0 or f"_{number - 1}_x" in found
+
+
+def test_a_file_and_its_secondary_files_keep_standing_beside_each_other(house: House) -> None:
+    house.upload("a.bam", b"")
+    house.upload("_1_a.bam.bai", b"")
+    house.upload("_2_a.bai", b"")
+    port = {"type": "File", "outputBinding": {"glob": "a.bam"}, "secondaryFiles": [".bai", "^.bai"]}
+    outputs = {"index": {"type": "File", "outputBinding": {"glob": "a.bam.bai"}}, "out": port, "again": port}
+    document = tool("echo b > a.bam; echo i > a.bam.bai; echo j > a.bai", outputs=outputs)
+    for prefix in ("_3_", "_4_"):
+        task = run(house, document)
+        names = [task.outputs["out"]["name"], *(item["name"] for item in task.outputs["out"]["secondaryFiles"])]
+        assert names == [f"{prefix}a.bam", f"{prefix}a.bam.bai", f"{prefix}a.bai"]
+        assert task.outputs["index"]["name"] == f"{prefix}a.bam.bai"
+        assert task.outputs["again"] == task.outputs["out"]
+
+
+def test_files_that_are_secondary_files_of_each_other(house: House) -> None:
+    house.upload("b", b"")
+    outputs = {
+        "a": {"type": "File", "outputBinding": {"glob": "a"}, "secondaryFiles": ["$('b')"]},
+        "b": {"type": "File", "outputBinding": {"glob": "b"}, "secondaryFiles": ["$('a')"]},
+    }
+    task = run(house, tool("echo > a; echo > b", outputs=outputs, requirements=[JS]))
+    assert [task.outputs[name]["name"] for name in ("a", "b")] == ["_1_a", "_1_b"]
