@@ -33,7 +33,9 @@ _DIFFERENCES = """\
   its analyses. Without `invoice_id` a breakdown is of all months. What files took in earlier months is not known.
 - Instance types decide what a task costs, not where it runs. Interruptible instances, elastic disk and memoization
   are kept but change nothing: jobs run here.
-- The rate limit is off unless `limits.requests` is set; the headers are there and announce 1000 requests.
+- The rate limit is off unless `limits.requests` is set; the headers are there, on every answer, and announce 1000
+  requests. It counts by user, whatever token he sends, in each API process by itself, in windows that end for everybody
+  at the same moment. Signed links, `GET /rate_limit` and paths that do not exist are not counted.
 - Batches have all their children when `run` answers: CREATING lasts a moment, and nobody sees half of the children.
   Items of a list of lists are grouped by their first file, missing metadata by the empty value. 5,000 children at most.
 - `POST /araneus/tasks/{id}/rerun-failed` makes a new batch of the failed children of a batch and groups the reasons;

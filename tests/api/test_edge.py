@@ -7,10 +7,14 @@ from typing import Any
 
 import httpx
 import pytest
+from sevenbridges import Api
+from sevenbridges.http.error_handlers import rate_limit_sleeper
 
-from araneus.model.user import token_digest
+from araneus.model.ids import new_token
+from araneus.model.user import Token, token_digest
 from araneus.store import tokens, users
-from tests.api.conftest import Server, running
+from tests.api.conftest import Server, running, utc_now
+from tests.api.uploading import download_url, start_upload, upload_file
 
 
 def error(response: httpx.Response) -> tuple[int, int]:
@@ -150,7 +154,7 @@ def test_paths_are_read_generously(client: httpx.Client, path: str) -> None:
         ("/v2/projects/" + "a" * 3000 + "/b", (404, 3002)),
         ("/v2/files/" + "../" * 10, (404, 90003)),
         ("/v2/files/%2e%2e%2fpasswd", (404, 90003)),
-        ("/v2/users/%F0%9F%A7%AC", (404, 2002)),
+        ("/v2/users/%F0%9F%A7%AC", (403, 2001)),
     ],
 )
 def test_bad_paths_and_queries(server: Server, path: str, expected: tuple[int, int]) -> None:
@@ -214,6 +218,50 @@ def test_the_rate_limit_counts_by_user(tmp_path: Path) -> None:
         assert asked.json()["rate"]["remaining"] == 0
         with server.client("francis") as other:
             assert other.get("/v2/user").status_code == 200
+
+
+def test_tokens_of_one_user_share_his_limit(tmp_path: Path) -> None:
+    with running(tmp_path, rate_limit=3, rate_window=1000) as server, server.client() as client:
+        token = new_token()
+        row = Token(digest=token_digest(token), username="rosalind", label="second", created_on=utc_now())
+        with server.services.database.write() as conn:
+            tokens.insert(conn, row)
+        with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {token}"}) as second:
+            answers = [one.get("/v2/user") for one in (client, second, client, second, client)]
+            assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+            assert error(second.get("/v2/nothing")) == (404, 90003)
+
+
+def test_the_clients_own_handler_waits_until_the_window_ends(tmp_path: Path) -> None:
+    with running(tmp_path, rate_limit=2, rate_window=1) as server:
+        token = server.tokens["rosalind"]
+        api = Api(url=f"{server.url}/v2", token=token, debug=True, error_handlers=[rate_limit_sleeper])
+        assert {api.users.me().username for _ in range(6)} == {"rosalind"}
+
+
+def test_every_answer_has_the_headers_of_the_limit(tmp_path: Path) -> None:
+    with running(tmp_path, rate_limit=100, rate_window=1000) as server, server.client() as client:
+        project = client.post("/v2/projects", json={"name": "DNA"}).json()
+        file = upload_file(client, "a.txt", b"abc", project=project["id"])
+        part = client.get(start_upload(client, "b", 1, project=project["id"])["href"] + "/part/1").json()["url"]
+        answers = [
+            client.get("/v2/"),
+            client.get("/v2/nothing"),
+            client.put("/v2/user"),
+            client.get("/v2/files/x"),
+            client.get(f"/v2/projects/{project['id']}/files"),
+            client.post("/v2/projects", content=b"{"),
+            httpx.get(f"{server.url}/v2/user"),
+            httpx.get(download_url(client, file["id"]), headers={"Range": "bytes=0-1"}),
+            httpx.put(part, content=b"x"),
+            client.delete(file["href"]),
+        ]
+    assert [answer.status_code for answer in answers] == [200, 404, 405, 404, 302, 400, 401, 206, 200, 204]
+    for answer in answers:
+        assert answer.headers["x-ratelimit-limit"] == "100"
+        assert 0 <= int(answer.headers["x-ratelimit-remaining"]) <= 100
+        assert int(answer.headers["x-ratelimit-reset"]) % 1000 == 0
+        assert answer.headers["x-request-id"]
 
 
 def test_the_rate_limit_resource(client: httpx.Client) -> None:
