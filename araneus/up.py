@@ -28,12 +28,18 @@ def up(data: Path, *, host: str | None, port: int | None, secure: bool | None, q
     try:
         _make(data)
         with _only_one(data):
-            return _run(data, overrides, _Voice(quiet), sys.stdin.fileno() if until_eof else None)
+            return _run(data, overrides, _Voice(quiet), _standard_input() if until_eof else None)
     except (config.SettingsError, CannotStart) as error:
         _complain(str(error))
     except OSError as error:
         _complain(f"{error.filename or data}: {error.strerror}.")
     return 1
+
+
+def _standard_input() -> int:
+    if sys.stdin is None:
+        raise CannotStart("--until-eof needs a standard input, and it is closed.")
+    return sys.stdin.fileno()
 
 
 class _Voice:

@@ -123,6 +123,25 @@ def test_what_the_page_says_of_settings(work: Path) -> None:
     assert outcome(done) == "2 passed", done.stdout + done.stderr
 
 
+def test_a_server_with_tls_is_trusted_by_what_the_test_starts(work: Path) -> None:
+    (work / "conftest.py").write_text(
+        "import pytest\n@pytest.fixture(scope='session')\ndef araneus_settings():\n    return {'server.tls': True}\n"
+    )
+    (work / "test_it.py").write_text(
+        "import os, subprocess, sys\n"
+        "SCRIPT = 'import sevenbridges; print(sevenbridges.Api().users.me().href)'\n"
+        "def test_it(araneus):\n"
+        "    assert araneus.endpoint.startswith('https://')\n"
+        "    assert araneus.api.users.me().href.startswith(araneus.endpoint)\n"
+        "    said = subprocess.run([sys.executable, '-c', SCRIPT], capture_output=True, text=True, check=True).stdout\n"
+        "    assert said.startswith(araneus.endpoint)\n"
+        "def test_after():\n"
+        "    assert not os.environ.get('REQUESTS_CA_BUNDLE', '').endswith('tls/ca.pem')\n"
+    )
+    done = run(work, "-q")
+    assert outcome(done) == "2 passed", done.stdout + done.stderr
+
+
 def test_two_workers_have_servers_of_their_own(work: Path) -> None:
     (work / "test_it.py").write_text(
         "import pytest\n"

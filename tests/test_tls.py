@@ -209,6 +209,23 @@ def test_a_script_with_the_platforms_address_runs_unchanged(tmp_path: Path) -> N
     assert "--port 443" not in said
 
 
+def test_a_given_certificate_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = tls.own(tmp_path / "given", ("localhost", "127.0.0.1"))
+    key, _, chain = given.chain.read_text().partition("-----BEGIN CERTIFICATE")
+    (tmp_path / "key.pem").write_text(key)
+    (tmp_path / "chain.pem").write_text(f"-----BEGIN CERTIFICATE{chain}")
+    monkeypatch.setenv("SSL_CERT_FILE", str(given.authority))
+    server = Server(tmp_path / "data", {
+        "ARANEUS__SERVER__TLS_CERTIFICATE": str(tmp_path / "chain.pem"),
+        "ARANEUS__SERVER__TLS_KEY": str(tmp_path / "key.pem"),
+    })  # fmt: skip
+    server.start()
+    with server.client() as client:
+        assert client.get("/user").json()["href"].startswith("https://127.0.0.1:")
+    assert server.stop() == 0
+    assert not (server.data / "tls").exists()
+
+
 @pytest.mark.parametrize(("given", "says"), [
     ({"ARANEUS__SERVER__TLS_CERTIFICATE": "/nowhere.pem"}, "/nowhere.pem"),
     ({"ARANEUS__SERVER__TLS": "true", "ARANEUS__SERVER__TLS_NAMES": "a_b"}, "server.tls_names"),

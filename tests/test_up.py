@@ -1,6 +1,7 @@
 """``araneus up`` in processes of its own: starts, stops, deaths, mistakes, and who may run tools in the open."""
 
 import os
+import shlex
 import signal
 import socket
 import stat
@@ -256,3 +257,11 @@ def test_the_end_of_standard_input_stops_it(tmp_path: Path) -> None:
     process.stdin = None
     assert b"the next `araneus up` finds them" in process.communicate(timeout=30)[0]
     assert process.returncode == 0
+
+
+def test_there_must_be_a_standard_input_to_end(tmp_path: Path) -> None:
+    line = shlex.join([*ARANEUS, "up", "--data", str(tmp_path / "data"), "--port", "0", "--until-eof"])
+    refused = subprocess.run(["sh", "-c", f"{line} <&-"], capture_output=True, text=True, timeout=60, check=False)
+    assert (refused.returncode, refused.stderr) == (
+        1, "araneus: --until-eof needs a standard input, and it is closed.\n",
+    )  # fmt: skip
