@@ -66,7 +66,7 @@ def _port_entries(tool: CommandLineTool, inputs: Mapping[str, Value]) -> Iterato
     """Inputs that their port itself asks for (``sbg:stageInput``: link or copy)."""
     for port in tool.inputs:
         kind = port.extensions.get("sbg:stageInput")
-        if kind in {"link", "copy"}:
+        if kind in ("link", "copy"):
             for value in _files(inputs.get(port.id)):
                 yield _Entry(value, writable=kind == "copy")
 
