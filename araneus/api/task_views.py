@@ -4,7 +4,7 @@ Flow: a resource loads tasks and, when inputs or outputs are wanted, the rows of
 read; `show_task` renders. No I/O here. Source: API reference, tasks, sections 2, 3, 7 and 8.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeAlias
@@ -54,31 +54,39 @@ class Background:
     children: Mapping[str, Mapping[Status, int]] = field(default_factory=dict)
 
 
-def show_task(
-    task: Task, href: str, background: Background, wants: Callable[[str], bool] = lambda name: True
-) -> dict[str, Any]:
-    """The task object, with the fields that ``wants`` says yes to: lists show few, and polling asks for one or two.
+def show_task(task: Task, href: str, background: Background, names: Collection[str] | None = None) -> dict[str, Any]:
+    """The task object with the fields of ``names``, as `shown_names` gives them, or all: lists show few, and polling
+    asks for one or two.
 
     Fields that do not apply yet (``end_time`` of a draft) are left out, not null.
     """
-    shown = {"href": href} if wants("href") else {}
-    for name, show in _FIELDS.items():
-        if wants(name):
-            value = show(task, background)
+    shown = {"href": href} if names is None or "href" in names else {}
+    for name in _FIELDS if names is None else names:
+        if name in _FIELDS:
+            value = _FIELDS[name](task, background)
             if value is not None or name == "description":
                 shown[name] = value
     return shown
 
 
-_HEAVY: Final = (
-    "inputs", "outputs", "errors", "warnings", "execution_status", "execution_settings", "output_location", "batch_by",
-    "batch_group",
-)  # fmt: skip
+def shown_names(selector: Selector) -> list[str]:
+    """The fields that a caller wants to see, in the order in which they are shown."""
+    return [name for name in ("href", *_FIELDS) if selector.wants(name)]
 
 
-def needs_whole(selector: Selector) -> bool:
-    """Whether any field is wanted that only a whole task has; lists by default want none."""
-    return any(map(selector.wants, _HEAVY))
+_STORED: Final[Mapping[str, tuple[str, ...]]] = {
+    "href": ("id",),
+    "type": (),
+    "execution_status": ("status", "progress", "start_time", "end_time"),
+    "price": ("status", "end_time", "execution_settings"),
+    "batch_by": ("batch", "batch_by"),
+    "batch_input": ("batch", "batch_input"),
+}
+
+
+def stored_names(names: Collection[str]) -> set[str]:
+    """The fields of a stored task that showing these needs; what is asked of every task is among them."""
+    return {"id", "project", "status", "batch"}.union(*(_STORED.get(name, (name,)) for name in names))
 
 
 _Show: TypeAlias = Callable[[Task, Background], Any]

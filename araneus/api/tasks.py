@@ -30,7 +30,15 @@ from araneus.api.task_loading import (
     task_id,
     visible_task,
 )
-from araneus.api.task_views import LIST_FIELDS, Background, needs_whole, show_task, show_values, shown_file_ids
+from araneus.api.task_views import (
+    LIST_FIELDS,
+    Background,
+    show_task,
+    show_values,
+    shown_file_ids,
+    shown_names,
+    stored_names,
+)
 from araneus.model.access import Permission, require
 from araneus.model.app import App
 from araneus.model.errors import ConcurrentChange, Fault, Refusal
@@ -60,7 +68,8 @@ def show_tasks(call: Call, services: Services, conn: Connection, found: Sequence
     counts = {parent: tasks.status_counts(conn, parent) for parent in parents if wanted.wants("execution_status")}
     paid = costs(conn, found, services.settings.prices) if wanted.wants("price") else {}
     background = Background(files=rows, now=services.clock(), children=counts, costs=paid)
-    return [show_task(task, call.href("tasks", task.id), background, wanted.wants) for task in found]
+    names = shown_names(wanted)
+    return [show_task(task, call.href("tasks", task.id), background, names) for task in found]
 
 
 def answer_task(call: Call, services: Services, task: Task, status: int = 200) -> Answer:
@@ -98,7 +107,7 @@ def list_tasks(call: Call, services: Services) -> Answer:
                 order="desc" if filters.descending else "asc",
                 offset=at.offset,
                 limit=at.limit,
-                whole=needs_whole(wire.chosen(call, LIST_FIELDS)),
+                needed=stored_names(shown_names(wire.chosen(call, LIST_FIELDS))),
             )
         items = show_tasks(call, services, conn, found.items, listed=True)
     return wire.page(call, items, total=found.total, at=at, default=LIST_FIELDS)

@@ -1,14 +1,17 @@
 """Lists of tasks: filters, orders and counting, quick at 100,000 tasks.
 
 A list over several projects takes the first rows of each project from its index and merges them; sorting all tasks
-that the user can see would cost a hundred times as much.
+that the user can see would cost a hundred times as much. Rows without the time they are sorted by come last, which no
+index can say: they are a part of their own. A statement is made once for each kind of question, and kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, Integer, Select, bindparam, func, or_, select, union_all
 
 from araneus.model.task import Status, Task
 from araneus.store import tables
@@ -17,20 +20,45 @@ from araneus.store.shape import Shape
 
 _table = tables.tasks
 TASKS = Shape(Task, _table)
-_HEADS = Shape(
-    Task,
-    _table,
-    without={
-        "inputs", "outputs", "errors", "warnings", "progress", "execution_settings", "output_location", "batch_by",
-        "batch_group",
-    },
-)  # fmt: skip
+_HEAVY = {
+    "inputs", "outputs", "errors", "warnings", "progress", "execution_settings", "output_location", "batch_by",
+    "batch_group",
+}  # fmt: skip
+_BRIEF = {"id", "project", "app", "name", "status", "created_by", "created_time", "batch"}
+_SHAPES = (
+    Shape(Task, _table, without={name for name in TASKS.names if name not in _BRIEF}),
+    Shape(Task, _table, without=_HEAVY),
+    TASKS,
+)
+"""How much of a task is read, the least first: what is stored as JSON costs as much as all the rest of a list."""
 _MERGED_PLACES = 40
 """Beyond this many projects, or this many rows to skip, one sort is cheaper than merging."""
 _MERGED_ROWS = 10_000
-
+_MAY_LACK = {"start_time", "end_time"}
+_CONDITIONS: dict[str, ColumnElement[bool]] = {
+    "status": _table.c.status == bindparam("status"),
+    "batch": _table.c.batch == bindparam("batch"),
+    "created_from": _table.c.created_time >= bindparam("created_from"),
+    "created_to": _table.c.created_time <= bindparam("created_to"),
+    "started_from": _table.c.start_time >= bindparam("started_from"),
+    "started_to": _table.c.start_time <= bindparam("started_to"),
+    "ended_from": _table.c.end_time >= bindparam("ended_from"),
+    "ended_to": _table.c.end_time <= bindparam("ended_to"),
+}
 
 ORDERS = ("created_time", "start_time", "end_time", "name", "created_by")
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What a statement depends on; all else are its parameters. ``places`` 0 means the children of a task."""
+
+    places: int
+    filters: tuple[str, ...]
+    by: str = "created_time"
+    descending: bool = True
+    merged: bool = False
+    shape: int = 0
 
 
 def page(
@@ -51,94 +79,122 @@ def page(
     order: str = "desc",
     offset: int,
     limit: int,
-    whole: bool = True,
+    needed: Collection[str] | None = None,
 ) -> Page[Task]:
-    """The tasks in the user's projects that pass every filter; bounds are inclusive. Unless ``whole``, everything that
-    is stored as JSON is left as in an empty task: reading it costs as much as all the rest of a list.
+    """The tasks in the user's projects that pass every filter; bounds are inclusive. Where the fields that are
+    ``needed`` are named, others may be left as in an empty task.
 
     ``order_by`` is one of `ORDERS`, ``order`` is ``asc`` or ``desc``; tasks without the time they are sorted by come
     last. Raises ValueError for other orders.
     """
-    sorting = _Sorting(order_by, order)
+    if order_by not in ORDERS or order not in {"asc", "desc"}:
+        raise ValueError(f"tasks cannot be sorted by {order_by!r} {order!r}: use {', '.join(ORDERS)}, asc or desc")
+    given = {
+        "status": status, "batch": batch, "created_from": created_from, "created_to": created_to,
+        "started_from": started_from, "started_to": started_to, "ended_from": ended_from, "ended_to": ended_to,
+    }  # fmt: skip
+    values = {name: value for name, value in given.items() if value is not None}
     visible = _visible(conn, username, project)
-    places: list[ColumnElement[bool]] = [_table.c.project == one for one in sorted(visible) if visible[one]]
-    wanted: list[ColumnElement[bool]] = [
-        *([] if status is None else [_table.c.status == status]),
-        *([] if batch is None else [_table.c.batch == batch]),
-        *_within(_table.c.created_time, created_from, created_to),
-        *_within(_table.c.start_time, started_from, started_to),
-        *_within(_table.c.end_time, ended_from, ended_to),
-    ]
+    places = sorted(one for one, tasks in visible.items() if tasks)
     if parent is not None:
         # Children live in the project of their parent, so its place says all that the project would.
-        places = [_table.c.parent == parent] if _project_of(conn, parent) in visible else []
+        places = [parent] if _project_of(conn, parent) in visible else []
     if not places:
         return Page([], 0)
-    filtered = bool(wanted) or parent is not None
-    total = _count(conn, places, wanted) if filtered else sum(visible.values())
+    filters, children = tuple(values), parent is not None
+    total = _count(conn, places, filters, values, children=children) if values or children else sum(visible.values())
     if offset >= total or limit <= 0:
         return Page([], total)
-    if len(places) == 1 or len(places) > _MERGED_PLACES or offset + limit > _MERGED_ROWS:
-        here = sorting.apply(select(_table.c.id).where(or_(*places), *wanted), _table.c)
+    shape = 2 if needed is None else next(index for index, one in enumerate(_SHAPES) if set(needed) <= set(one.names))
+    merged = len(places) <= _MERGED_PLACES and offset + limit <= _MERGED_ROWS
+    asked = _Question(
+        places=0 if children else len(places),
+        filters=filters,
+        by=order_by,
+        descending=order == "desc",
+        merged=merged and (len(places) > 1 or order_by in _MAY_LACK),
+        shape=shape,
+    )
+    bound = values | {f"place_{number}": place for number, place in enumerate(places)}
+    rows = conn.execute(_statement(asked), bound | {"skipped": offset, "most": limit, "reach": offset + limit})
+    return Page(_SHAPES[shape].read_all(rows), total)
+
+
+@lru_cache(maxsize=1024)
+def _statement(asked: _Question) -> Select[Any]:
+    """The page that a question asks for, with the parameters ``skipped``, ``most`` and ``reach``, their sum."""
+    places, wanted = _places(asked.places), [_CONDITIONS[name] for name in asked.filters]
+    if asked.merged:
+        here = _merged(places, wanted, asked)
     else:
-        here = _merged(places, wanted, sorting, offset + limit)
-    chosen = here.offset(offset).limit(limit).subquery()
-    shape = TASKS if whole else _HEADS
-    query = select(*shape.columns).join(chosen, chosen.c.id == _table.c.id)
-    return Page(shape.read_all(conn.execute(sorting.apply(query, _table.c))), total)
+        here = _sorted(select(_table.c.id).where(or_(*places), *wanted), _table.c, asked)
+    chosen = here.offset(bindparam("skipped", type_=Integer)).limit(bindparam("most", type_=Integer)).subquery()
+    query = select(*_SHAPES[asked.shape].columns).join(chosen, chosen.c.id == _table.c.id)
+    return _sorted(query, _table.c, asked)
 
 
-class _Sorting:
-    """The order of a list, for the table itself and for parts of it that show the same columns."""
+def _places(count: int) -> list[ColumnElement[bool]]:
+    if not count:
+        return [_table.c.parent == bindparam("place_0")]
+    return [_table.c.project == bindparam(f"place_{number}") for number in range(count)]
 
-    def __init__(self, by: str, order: str) -> None:
-        if by not in ORDERS or order not in {"asc", "desc"}:
-            raise ValueError(f"tasks cannot be sorted by {by!r} {order!r}: use one of {', '.join(ORDERS)}, asc or desc")
-        self.by = by
-        self._descending = order == "desc"
 
-    def apply(self, query: Select[Any], columns: Any) -> Select[Any]:
-        """The query, sorted by the column and then the id of ``columns``."""
-        by, identity = columns[self.by], columns["id"]
-        if self._descending:
-            by, identity = by.desc(), identity.desc()
-        # Only where a time may be missing: no index knows of "nulls last".
-        return query.order_by(by.nulls_last() if self.by in {"start_time", "end_time"} else by, identity)
+def _sorted(query: Select[Any], columns: Any, asked: _Question) -> Select[Any]:
+    """The query, sorted by the column that is asked for and then the id of ``columns``."""
+    by, identity = columns[asked.by], columns["id"]
+    if asked.descending:
+        by, identity = by.desc(), identity.desc()
+    # Only where a time may be missing: no index knows of "nulls last".
+    return query.order_by(by.nulls_last() if asked.by in _MAY_LACK else by, identity)
+
+
+def _merged(
+    places: Sequence[ColumnElement[bool]], wanted: Sequence[ColumnElement[bool]], asked: _Question
+) -> Select[Any]:
+    """The ids of the first ``reach`` rows of all places together, from the first ``reach`` rows of each part."""
+    by = _table.c[asked.by]
+    order = [by.desc(), _table.c.id.desc()] if asked.descending else [by, _table.c.id]
+    halves = [by.is_not(None), by.is_(None)] if asked.by in _MAY_LACK else [None]
+    parts = [
+        select(_table.c.id, by)
+        .where(place, *wanted, *([] if half is None else [half]))
+        .order_by(*order)
+        .limit(bindparam("reach", type_=Integer))
+        for place in places
+        for half in halves
+    ]
+    together = union_all(*(select(part.subquery()) for part in parts)).subquery()
+    return _sorted(select(together.c.id), together.c, asked)
+
+
+_OF = tables.members
+_VISIBLE = (
+    select(tables.projects.c.id, tables.projects.c.tasks_total)
+    .join(_OF, _OF.c.project == tables.projects.c.id)
+    .where(_OF.c.username == bindparam("username"))
+)
+_VISIBLE_ONE = _VISIBLE.where(_OF.c.project == bindparam("project"))
+_PROJECT_OF = select(_table.c.project).where(_table.c.id == bindparam("task"))
 
 
 def _visible(conn: Connection, username: str, project: str | None) -> dict[str, int]:
     """The projects of a user and how many tasks each has."""
-    of = tables.members
-    query = (
-        select(tables.projects.c.id, tables.projects.c.tasks_total)
-        .join(of, of.c.project == tables.projects.c.id)
-        .where(of.c.username == username)
-    )
-    if project is not None:
-        query = query.where(of.c.project == project)
-    return dict(row for row in conn.execute(query))
+    query = _VISIBLE if project is None else _VISIBLE_ONE
+    return dict(row for row in conn.execute(query, {"username": username, "project": project}))
 
 
 def _project_of(conn: Connection, task_id: str) -> str | None:
-    return conn.execute(select(_table.c.project).where(_table.c.id == task_id)).scalar()
+    return conn.execute(_PROJECT_OF, {"task": task_id}).scalar()
 
 
-def _within(column: Column[Any], first: datetime | None, last: datetime | None) -> list[ColumnElement[bool]]:
-    return [*([] if first is None else [column >= first]), *([] if last is None else [column <= last])]
+def _count(
+    conn: Connection, places: Sequence[str], filters: tuple[str, ...], values: dict[str, Any], *, children: bool
+) -> int:
+    query = _counting(_Question(places=0 if children else 1, filters=filters))
+    return sum(conn.execute(query, values | {"place_0": place}).scalar_one() for place in places)
 
 
-def _count(conn: Connection, places: Sequence[ColumnElement[bool]], wanted: Sequence[ColumnElement[bool]]) -> int:
-    query = select(func.count()).select_from(_table)
-    if len(places) == 1:
-        return conn.execute(query.where(places[0], *wanted)).scalar_one()
-    return sum(_count(conn, [place], wanted) for place in places)
-
-
-def _merged(
-    places: Sequence[ColumnElement[bool]], wanted: Sequence[ColumnElement[bool]], sorting: _Sorting, limit: int
-) -> Select[Any]:
-    """The ids of the first ``limit`` rows of all places together, from the first ``limit`` rows of each."""
-    columns = [_table.c.id, _table.c[sorting.by]]
-    parts = [sorting.apply(select(*columns).where(place, *wanted), _table.c).limit(limit) for place in places]
-    together = union_all(*(select(part.subquery()) for part in parts)).subquery()
-    return sorting.apply(select(together.c.id), together.c)
+@lru_cache(maxsize=1024)
+def _counting(asked: _Question) -> Select[Any]:
+    wanted = [_CONDITIONS[name] for name in asked.filters]
+    return select(func.count()).select_from(_table).where(*_places(asked.places), *wanted)
