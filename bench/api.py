@@ -79,8 +79,8 @@ def fill(database: Database) -> str:
 
 
 def serve(directory: Path, port: int) -> None:
-    """The server's process."""
-    database = Database.open(f"sqlite:///{directory / 'bench.db'}")
+    """The server's process. ``ARANEUS_BENCH_URL`` names another database than the one in the directory."""
+    database = Database.open(os.environ.get("ARANEUS_BENCH_URL") or f"sqlite:///{directory / 'bench.db'}")
     database.migrate()
     (directory / "jobs").mkdir(exist_ok=True)
     services = Services(
