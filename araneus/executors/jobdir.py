@@ -33,6 +33,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from araneus.model.job import WORK_DIRECTORY
+
 COMMAND_LOG = "cmd.log"
 JOB = "job.json"
 STDOUT = "job.out.log"
@@ -40,7 +42,7 @@ STDERR = "job.err.log"
 RECORD = "attempt.json"
 PID = "pid"
 EXIT_CODE = "exit_code"
-WORK = "work"
+WORK = WORK_DIRECTORY
 TEMPORARY = "tmp"
 INPUTS = "inputs"
 CONTAINER = "container"

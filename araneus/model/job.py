@@ -20,7 +20,11 @@ class JobStatus(StrEnum):
     ABORTED = "ABORTED"
 
 
-LOG_NAMES = ("cmd.log", "job.err.log", "job.out.log", "job.json", "cwl.output.json")
+WORK_DIRECTORY = "work"
+"""Where a tool works, in its job directory."""
+TREE_LOG = "job.tree.log"
+"""The log that lists the working directory."""
+LOG_NAMES = ("cmd.log", "job.err.log", "job.out.log", "job.json", "cwl.output.json", TREE_LOG)
 """The files of a job directory that users can read. Their order is part of the logs' ids."""
 _LOG_STEM = 27
 """Characters of an attempt's UUID that the ids of its logs keep: 23 hexadecimal digits and four dashes."""

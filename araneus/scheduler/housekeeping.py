@@ -24,6 +24,7 @@ from araneus.model.file import Location
 from araneus.model.ids import is_uuid
 from araneus.model.task import TERMINAL
 from araneus.scheduler.removal import Bin
+from araneus.storage.listing import keep_tree
 from araneus.storage.posix import sweep_incoming
 from araneus.storage.shelves import Shelves
 from araneus.store import files, jobs, secrets, uploads
@@ -216,6 +217,7 @@ class Housekeeping:
                 if fate is None:
                     whole += not jobdir.is_held(directory) and self._bin.throw(directory)
                 elif is_over(fate, now) and (directory / jobdir.WORK).is_dir() and not jobdir.is_held(directory):
+                    keep_tree(directory)
                     # Every part, not only the first that there is.
                     working += sum(self._bin.throw(directory / part) for part in _WORKING) > 0
             if not go_on():

@@ -21,7 +21,9 @@ from typing import Final
 
 from araneus.model.errors import Fault, Refusal
 from araneus.model.file import Location
+from araneus.model.job import TREE_LOG
 from araneus.storage.base import Blob
+from araneus.storage.listing import open_tree
 from araneus.storage.shelves import GRACE, Shelves, side_by_side
 
 PIECE: Final = 1024 * 1024
@@ -120,8 +122,22 @@ class PosixStorage:
         if scheme == "blob" and _DIGEST.fullmatch(rest):
             return os.open(self._shelves.place(rest), _READ)
         if scheme == "job":
-            return _open_beneath(self._jobs, rest)
+            return self._open_tree(rest) or _open_beneath(self._jobs, rest)
         raise FileNotFoundError(errno.ENOENT, "no such location", location)
+
+    def _open_tree(self, rest: str) -> int | None:
+        """The listing of a working directory that is still there."""
+        attempt, _, name = rest.partition("/")
+        if name != TREE_LOG or attempt in {"", ".", ".."} or "\0" in attempt:
+            return None
+        try:
+            job = os.open(self._jobs / attempt, _FOLDER)
+        except OSError:
+            return None
+        try:
+            return open_tree(job)
+        finally:
+            os.close(job)
 
     def _fit(self, status: os.stat_result) -> None:
         """A file with holes may say that it is larger than any disk, and reading it to its end takes days."""
