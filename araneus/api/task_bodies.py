@@ -10,6 +10,7 @@ from typing import Any, Final
 from araneus.api.task_inputs import taken
 from araneus.model.errors import Fault, Refusal
 from araneus.model.ids import AppId, ProjectId
+from araneus.model.output_location import check_place
 from araneus.model.task import Task
 
 MAX_NAME: Final = 1000
@@ -120,13 +121,13 @@ def execution_settings(value: Any) -> dict[str, Any]:
 
 
 def output_location(value: Any) -> dict[str, Any] | None:
-    """The known keys of ``output_location``. Raises `Refusal` (400)."""
+    """The known keys of ``output_location``; paths lead into folders of the project. Raises `Refusal` (400)."""
     if value is None:
         return None
     given = _object(value, "output_location")
     location: dict[str, Any] = {}
     for key in ("main_location", "main_location_alias"):
-        text = _line(given, key, MAX_NAME, "output_location.")
+        text = _place(given, key, "output_location.")
         if text is not None:
             location[key] = text
     override = _flag(given, "nodes_override", "output_location.")
@@ -144,8 +145,17 @@ def output_location(value: Any) -> dict[str, Any] | None:
 def _node_location(port: str, value: Any) -> dict[str, Any]:
     where = f"output_location.nodes_location.{port[:80]}"
     node = _object(value, where)
-    texts = {key: _line(node, key, MAX_NAME, f"{where}.") for key in ("output_location", "output_location_alias")}
+    texts = {key: _place(node, key, f"{where}.") for key in ("output_location", "output_location_alias")}
     return {key: text for key, text in texts.items() if text is not None}
+
+
+def _place(body: Mapping[str, Any], key: str, prefix: str) -> str | None:
+    value = body.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise _bad(f"{prefix}{key} must be text")
+    return check_place(value, prefix + key)
 
 
 # ---- changes

@@ -7,6 +7,7 @@ An id that the caller may not read and one that does not exist give the same ans
 sections 9 and 10.
 """
 
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -23,6 +24,7 @@ MISSING_INPUT: Final = 7012
 UNKNOWN_FILE: Final = 5002
 NOT_CWL: Final = 7017
 MAX_REPORTED: Final = 100
+_SUGGESTIONS: Final = 3
 
 FileRows = Mapping[str, File]
 """Rows by file id: only those that the caller may read."""
@@ -122,7 +124,7 @@ def _check_types(process: Process, inputs: Mapping[str, Value], batch: BatchPlan
     for port in process.inputs:
         missing = inputs.get(port.id) is None and not is_optional(port.type) and port.default is MISSING
         if missing:
-            findings.errors.append(entry(f"Required input {port.id} is not set.", port.id))
+            findings.errors.append(entry(f"Required input {port.id} is not set.{_suggestion(port)}", port.id))
     asked = {port.id for port in process.inputs if inputs.get(port.id) is not None}
     plain = {name: inputs[name] for name in asked if listed is None or name != listed.id}
     for problem in check_values(process, plain):
@@ -131,6 +133,25 @@ def _check_types(process: Process, inputs: Mapping[str, Value], batch: BatchPlan
             findings.errors.append(_type_error(problem, port_id))
     if listed is not None and inputs.get(listed.id) is not None:
         _check_items(process, listed, inputs[listed.id], findings)
+
+
+def _suggestion(port: InputPort) -> str:
+    """What the app suggests for an input (``sbg:suggestedValue``), for people: it is never taken unasked."""
+    suggested = port.extensions.get("sbg:suggestedValue")
+    if suggested is None or suggested == []:
+        return ""
+    values = suggested if isinstance(suggested, list) else [suggested]
+    shown = ", ".join(_suggested(value) for value in values[:_SUGGESTIONS])
+    return f" The app suggests {shown}{', ...' if len(values) > _SUGGESTIONS else ''}."
+
+
+def _suggested(value: Value) -> str:
+    if is_file_value(value):
+        name, identity = value.get("name") or value.get("basename"), value.get("path")
+        return f"{value['class'].lower()} {str(name or identity)[:80]!r}" + (
+            f" (id {str(identity)[:40]})" if name else ""
+        )
+    return json.dumps(value, ensure_ascii=False)[:80]
 
 
 def _listed_port(process: Process, batch: BatchPlan | None) -> InputPort | None:

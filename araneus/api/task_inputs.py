@@ -130,13 +130,15 @@ def _merged_value(old: Value, new: Value, depth: int) -> Value:
 def fitted(ports: Iterable[InputPort], values: Mapping[str, Value], *, listed: str | None = None) -> dict[str, Value]:
     """One value per port, null where none is given; keys that are no ports are dropped.
 
-    A single value at a port that takes only lists becomes a list of one. ``listed`` names the batch input: its value is
-    a list, whatever its type.
+    A single file at a port that takes only lists becomes a list of one, and a list of one file at a port that takes
+    no lists becomes that file. ``listed`` names the batch input: its value is a list, whatever its type.
     """
     return {port.id: _fitted(port.type, values.get(port.id), port.id == listed) for port in ports}
 
 
 def _fitted(kind: Type, value: Value, listed: bool) -> Value:
+    if isinstance(value, list) and not listed and len(value) == 1 and is_file_value(value[0]):
+        return value[0] if _takes_single(kind) and not takes_list(kind) else value
     if value is None or isinstance(value, list):
         return value
     if listed:

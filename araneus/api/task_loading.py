@@ -19,11 +19,13 @@ from araneus.model.app import App
 from araneus.model.errors import Fault, Refusal
 from araneus.model.file import File
 from araneus.model.ids import AppId, is_uuid
+from araneus.model.output_location import doubts
 from araneus.model.task import Task
 from araneus.store import apps, files, projects, tasks
 from araneus.store.database import Connection
 
 _UNKNOWN_APP: Final = 6002
+_ODD_PLACE: Final = 90000
 _FEW: Final = 4
 
 
@@ -118,7 +120,12 @@ def examined(conn: Connection, task: Task, using: Examination) -> Task:
     found = check(process, values, files=rows, beside=beside, batch=batch)
     outputs = dict.fromkeys(port.id for port in process.outputs)
     errors = (*_app_errors(task, using), *found.errors)
-    warnings = (*(entry(f"The app: {doubt}", None, NOT_CWL) for doubt in using.form.doubts), *found.warnings)
+    places = doubts(task.output_location, [port.id for port in process.outputs])
+    warnings = (
+        *(entry(f"The app: {doubt}", None, NOT_CWL) for doubt in using.form.doubts),
+        *found.warnings,
+        *(entry(doubt, None, _ODD_PLACE) for doubt in places),
+    )
     return replace(task, inputs=found.inputs, outputs=outputs, errors=errors, warnings=warnings)
 
 

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
+from araneus.model.errors import Refusal
 from araneus.model.file import MAX_NAME
+from araneus.model.output_location import check_place, expanded, tokens_of
 from araneus.model.task import Task
 
-_TOKEN = re.compile(r"<([a-z_]+)>")
 _NOT_IN_FOLDER_NAME = re.compile(r"[^A-Za-z0-9_\-.]")
 
 
@@ -43,37 +45,34 @@ def _shortened(name: str) -> str:
     return stem.encode()[: MAX_NAME - len(tail.encode())].decode("utf-8", "ignore") + tail
 
 
-def targets(task: Task) -> Callable[[str], tuple[str, ...]]:
+def targets(task: Task, now: datetime) -> Callable[[str], tuple[str, ...]]:
     """Where each output port goes: the folder path inside the project, from its root.
 
     ``output_location.main_location``, overridden per port by ``nodes_location`` when ``nodes_override`` is on; a
-    port's path that starts with ``/`` counts from the root, else from the main path. A volume is no place inside the
-    project and counts as the root. Source: platform documentation, "Set task output destinations".
+    port's path that starts with ``/`` counts from the root, else from the main path. What is no path inside the project
+    counts as the root: the API lets no such path in. Source: platform documentation, "Set task output destinations".
     """
     settings = task.output_location or {}
-    main = _parts(settings.get("main_location"), task)
+    tokens = tokens_of(task, now)
+    main = _parts(settings.get("main_location"), tokens)
     nodes = settings.get("nodes_location") if settings.get("nodes_override") else None
+    places = {port.removeprefix("#"): node for port, node in nodes.items()} if isinstance(nodes, Mapping) else {}
 
     def target(port: str) -> tuple[str, ...]:
-        node = nodes.get(port) if isinstance(nodes, Mapping) else None
+        node = places.get(port)
         place = node.get("output_location") if isinstance(node, Mapping) else None
         if not isinstance(place, str) or not place:
             return main
-        return _parts(place, task) if place.startswith("/") else main + _parts(place, task)
+        return _parts(place, tokens) if place.startswith("/") else main + _parts(place, tokens)
 
     return target
 
 
-def _parts(place: Any, task: Task) -> tuple[str, ...]:
-    if not isinstance(place, str) or "://" in place:
+def _parts(place: Any, tokens: Mapping[str, str]) -> tuple[str, ...]:
+    if not isinstance(place, str):
         return ()
-    tokens = {
-        "task_id": task.id,
-        "task_name": task.name,
-        "app_name": task.app.split("/")[2] if task.app.count("/") >= 2 else task.app,
-        "project_id": task.project.rsplit("/", 1)[-1],
-    }
-    names = [part for part in place.split("/") if part not in {"", ".", ".."}]
-    return tuple(
-        safe_folder_name(_TOKEN.sub(lambda match: tokens.get(match[1], match[1]), name)) for name in names[:50]
-    )
+    try:
+        check_place(place, "")
+    except Refusal:
+        return ()
+    return tuple(safe_folder_name(name) for name in expanded(place, tokens))

@@ -234,12 +234,13 @@ class Run:
 
     def _publish(self) -> Completed:
         assert self._execution is not None
+        now = self._means.clock()
         planner = Planner(
             storage=self._means.storage,
             locate=self._gate.locate,
             inputs=self._rows,
-            targets=targets(self._task),
-            now=self._means.clock(),
+            targets=targets(self._task, now),
+            now=now,
         )
         return planner.plan(self._execution.outputs)
 

@@ -147,6 +147,28 @@ def test_output_locations() -> None:
     }
 
 
+WRONG_PLACES = [
+    "..", "/a/../b", "a/ .. /b", "a\x00b", "a\nb", "\ud800", "x" * 10_000, "a/" * 60,
+    "volumes://mine/x", " VOLUMES://mine", "volumes:mine", "file:///etc", "s3://bucket/x", "C:/x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", WRONG_PLACES)
+@pytest.mark.parametrize("key", ["main_location", "main_location_alias", "output_location", "output_location_alias"])
+def test_places_that_are_no_folders_of_the_project(place: str, key: str) -> None:
+    given = {key: place} if key.startswith("main") else {"nodes_location": {"out": {key: place}}}
+    with pytest.raises(Refusal) as refused:
+        output_location(given)
+    assert refused.value.fault is Fault.BAD_REQUEST
+    assert key in refused.value.message
+    assert len(refused.value.message) < 300
+
+
+@pytest.mark.parametrize("place", ["", "/", "a", "/a/b/", "/a..b/...", "<task_id>_<task_name>", "/etc/passwd", "é/x y"])
+def test_places_that_are_folders_of_the_project(place: str) -> None:
+    assert output_location({"main_location": place}) == {"main_location": place}
+
+
 def stored(**changes: Any) -> Task:
     fields: dict[str, Any] = {
         "id": "7d3f2a10-5c1b-4a0e-9b2e-2f6c1a9e0b41",

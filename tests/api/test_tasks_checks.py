@@ -135,3 +135,57 @@ def test_no_location_of_a_caller_survives(lab: Lab) -> None:
     assert stored(lab, task["id"]).inputs["text"] == a_file(text)
     deep = lab.task("wide", inputs={"anything": {"a": [sly]}})
     assert stored(lab, deep["id"]).inputs["anything"] == {"a": [a_file(text)]}
+
+
+def test_a_list_of_one_file_for_a_single_one_is_that_file(lab: Lab) -> None:
+    one, two = lab.file("a.txt"), lab.file("b.txt")
+    task = lab.task(inputs={"text": [a_file(one)]})
+    assert (task["errors"], task["inputs"]["text"]["path"]) == ([], one)
+    assert set(errors_of(lab.task(inputs={"text": [a_file(one), a_file(two)]}))) == {"text"}
+
+
+@pytest.mark.parametrize(
+    ("suggested", "said"),
+    [
+        ({"class": "File", "path": "5f0c1ab2e4b0aa11cc22dd33", "name": "ref.fa"}, "'ref.fa' (id 5f0c1ab2e4b0aa"),
+        ([{"class": "File", "path": "5f0c1ab2e4b0aa11cc22dd33"}], "file '5f0c1ab2e4b0aa11cc22dd33'."),
+        (5, "suggests 5."),
+        ({"odd": "é" * 500}, "suggests {"),
+        ([], "is not set."),
+    ],
+)  # fmt: skip
+def test_a_suggested_value_is_offered_and_never_taken(lab: Lab, suggested: Any, said: str) -> None:
+    tool = {
+        "class": "CommandLineTool", "cwlVersion": "v1.2", "baseCommand": "true", "outputs": {},
+        "inputs": {"x": {"type": ["File", "int"], "sbg:suggestedValue": suggested}},
+    }  # fmt: skip
+    lab.install("suggests", tool)
+    task = lab.task("suggests")
+    assert task["inputs"]["x"] is None
+    (message,) = errors_of(task)["x"]
+    assert said in message
+    assert len(message) < 300
+
+
+def test_odd_output_locations_are_warnings(lab: Lab) -> None:
+    location = {
+        "main_location": "/<task_name>/<nonsense>",
+        "nodes_location": {"top": {"output_location": "x"}, "nowhere": {"output_location": "y"}},
+    }
+    task = lab.task(inputs={"text": a_file(lab.file("a.txt"))}, output_location=location)
+    said = " ".join(warning["message"] for warning in task["warnings"])
+    assert task["errors"] == []
+    assert all(word in said for word in ("<nonsense>", "'nowhere'", "without nodes_override"))
+    assert "'top'" not in said
+
+
+@pytest.mark.parametrize("place", ["/a/../b", "volumes://mine/x", "a\n", "x" * 10_000])
+def test_wrong_output_locations_are_refused_in_every_call(lab: Lab, place: str) -> None:
+    location = {"output_location": {"main_location": place}}
+    body = {"project": lab.project, "app": f"{lab.project}/head"} | location
+    task = lab.task()["id"]
+    answers = [lab.client.post(f"/v2/tasks{query}", json=body) for query in ("", "?action=run")]
+    answers.append(lab.client.patch(f"/v2/tasks/{task}", json=location))
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (400, 90000)
+        assert "output_location.main_location" in answer.json()["message"]

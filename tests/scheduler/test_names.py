@@ -1,5 +1,6 @@
 """Names and target folders made from what tools and users give."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,8 @@ from hypothesis import given, strategies
 from araneus.model.file import check_file_name, check_folder_name
 from araneus.model.task import Task
 from araneus.scheduler.names import safe_file_name, safe_folder_name, targets
+
+NOW = datetime(2024, 5, 1, 9, 8, 7, tzinfo=UTC)
 
 
 def task(**settings: Any) -> Task:
@@ -42,11 +45,11 @@ def test_good_names_stay_and_bad_characters_are_replaced(given_name: str, name: 
 
 
 def test_without_settings_outputs_go_to_the_root() -> None:
-    assert targets(task())("report") == ()
+    assert targets(task(), NOW)("report") == ()
 
 
 def test_tokens_are_replaced_and_made_safe() -> None:
-    where = targets(task(main_location="/Analysis/<app_name>/<task_id>_<task_name>/<project_id>"))
+    where = targets(task(main_location="/Analysis/<app_name>/<task_id>_<task_name>/<project_id>"), NOW)
     assert where("report") == (
         "Analysis",
         "align",
@@ -57,14 +60,38 @@ def test_tokens_are_replaced_and_made_safe() -> None:
 
 def test_a_port_may_have_its_own_place() -> None:
     nodes = {"report": {"output_location": "html"}, "log": {"output_location": "/logs"}}
-    where = targets(task(main_location="main", nodes_override=True, nodes_location=nodes))
+    where = targets(task(main_location="main", nodes_override=True, nodes_location=nodes), NOW)
     assert where("report") == ("main", "html")
     assert where("log") == ("logs",)
     assert where("other") == ("main",)
-    assert targets(task(main_location="main", nodes_override=False, nodes_location=nodes))("log") == ("main",)
+    assert targets(task(main_location="main", nodes_override=False, nodes_location=nodes), NOW)("log") == ("main",)
+
+
+@pytest.mark.parametrize(
+    ("place", "folders"),
+    [
+        ("<app_id>/r<app_revision>", ("rosalind.cells.align", "r3")),
+        ("<date>/<time>", ("2024-05-01", "09-08-07")),
+        ("<year>/<MONTH>-<day>/<user>", ("2024", "05-01", "rosalind")),
+        ("<batch_group>/x/", ("x",)),
+        ("<nothing>/a b/ /.", ("nothing", "a_b")),
+    ],
+)
+def test_every_token(place: str, folders: tuple[str, ...]) -> None:
+    assert targets(task(main_location=place), NOW)("report") == folders
+
+
+def test_the_tokens_of_a_child_of_a_batch() -> None:
+    child = replace(task(main_location="<batch_group>"), batch_group={"value": "S 1/2", "fields": {}})
+    assert targets(child, NOW)("report") == ("S_1_2",)
+
+
+def test_a_port_may_be_named_as_in_older_documents() -> None:
+    nodes = {"#log": {"output_location": "/logs"}}
+    assert targets(task(nodes_override=True, nodes_location=nodes), NOW)("log") == ("logs",)
 
 
 @pytest.mark.parametrize("place", ["../../etc", "/../..//./x/..", 5, None, "volumes://v/x"])
 def test_no_place_leads_out_of_the_project(place: object) -> None:
-    for name in targets(task(main_location=place))("x"):
+    for name in targets(task(main_location=place), NOW)("x"):
         check_folder_name(name)
