@@ -4,10 +4,13 @@ A job is one tool invocation inside an execution, keyed by a stable path such as
 job of a task whose app is a single tool. An attempt is one submission of a job to an executor.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from araneus.model.memo import Reuse
 
 
 class JobStatus(StrEnum):
@@ -26,8 +29,12 @@ TREE_LOG = "job.tree.log"
 """The log that lists the working directory."""
 LOG_NAMES = ("cmd.log", "job.err.log", "job.out.log", "job.json", "cwl.output.json", TREE_LOG)
 """The files of a job directory that users can read. Their order is part of the logs' ids."""
-_LOG_STEM = 27
-"""Characters of an attempt's UUID that the ids of its logs keep: 23 hexadecimal digits and four dashes."""
+SAVED_LOGS = "saved"
+"""Where a job directory has the files that an app wanted kept as logs, by number."""
+MAX_SAVED = 200
+_FIRST_SAVED = 16
+_LOG_STEM = 26
+"""Characters of an attempt's UUID that the ids of its logs keep: 22 hexadecimal digits and four dashes."""
 
 FINISHED = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.ABORTED})
 
@@ -56,12 +63,14 @@ class Reason(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How something ended. ``message`` is for a person; ``exit_code`` is the tool's own, when it ran. ``updated`` are
-    the files that a job changed in place, as they are now, by what they are known by (see `cwl.inplace`)."""
+    the files that a job changed in place, as they are now, by what they are known by (see `cwl.inplace`); ``logs``
+    are the names of the files that the app wanted kept (`SAVED_LOGS`), in the order of their numbers."""
 
     reason: Reason
     message: str = ""
     exit_code: int | None = None
     updated: dict[str, Any] | None = field(default=None, hash=False)
+    logs: tuple[str, ...] = ()
 
     @property
     def succeeded(self) -> bool:
@@ -100,6 +109,7 @@ class Job:
     created_on: datetime
     started_on: datetime | None = None
     ended_on: datetime | None = None
+    reuse: Reuse | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,16 +130,19 @@ class Attempt:
     ended_on: datetime | None = None
 
 
-def log_ids(attempt: str) -> dict[str, str]:
-    """The file ids of an attempt's logs, by name: 23 digits of its UUID, then which log it is."""
+def log_ids(attempt: str, saved: Sequence[str] = ()) -> dict[str, str]:
+    """The file ids of an attempt's logs, by name: 22 digits of its UUID, then which log it is. ``saved`` are the names
+    in its outcome; a file that the app wanted kept stands before a log of the same name."""
     stem = attempt[:_LOG_STEM].replace("-", "")
-    return {name: f"{stem}{number:x}" for number, name in enumerate(LOG_NAMES)}
+    numbered = [*enumerate(LOG_NAMES), *enumerate(saved, _FIRST_SAVED)]
+    return {name: f"{stem}{number:02x}" for number, name in numbered}
 
 
-def log_of(file_id: str) -> tuple[str, str] | None:
-    """How the UUID of the attempt begins (27 characters), and the name of its log; None for an id that names no log."""
-    number = int(file_id[23:], 16)
-    if number >= len(LOG_NAMES):
-        return None
-    stem = "-".join((file_id[:8], file_id[8:12], file_id[12:16], file_id[16:20], file_id[20:23]))
-    return stem, LOG_NAMES[number]
+def log_of(file_id: str) -> tuple[str, str | int] | None:
+    """How the UUID of the attempt begins (26 characters), and the name of its log, or the number of a saved one; None
+    for an id that names no log."""
+    number = int(file_id[22:], 16)
+    stem = "-".join((file_id[:8], file_id[8:12], file_id[12:16], file_id[16:20], file_id[20:22]))
+    if number >= _FIRST_SAVED:
+        return stem, number - _FIRST_SAVED
+    return (stem, LOG_NAMES[number]) if number < len(LOG_NAMES) else None

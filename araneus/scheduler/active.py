@@ -8,7 +8,7 @@ from araneus.executors.base import Ended
 from araneus.model.file import Location
 from araneus.model.job import Attempt, Job, JobStatus
 from araneus.model.task import Progress, Status, Task
-from araneus.scheduler.facts import Aborted, AttemptEnd, Facts, Failed, Prepared, Steps, Verdict
+from araneus.scheduler.facts import Aborted, AttemptEnd, Facts, Failed, Memories, Prepared, Steps, Verdict
 from araneus.scheduler.progress import progress
 from araneus.scheduler.record import Entry, Times
 from araneus.scheduler.run import Run
@@ -40,6 +40,7 @@ class Active:
     jobs: list[Job] = field(default_factory=list)
     ended: list[AttemptEnd] = field(default_factory=list)
     given: frozenset[Location] = frozenset()
+    memories: list[Memories] = field(default_factory=list)
     steps: Steps = field(default_factory=Steps)
     verdict: Verdict | None = None
     since: float = 0.0
@@ -71,6 +72,8 @@ class Active:
         self.ended += facts.ended
         self.root = facts.root or self.root
         self.given |= facts.given
+        if facts.memories is not None:
+            self.memories.append(facts.memories)
         self.steps = facts.steps
         if self.stopping:
             return
@@ -92,6 +95,7 @@ class Active:
         """What was found out about the task cannot be written: end it with that message alone."""
         self.jobs.clear()
         self.ended.clear()
+        self.memories.clear()
         self.fail(message)
 
     def abort(self) -> None:
@@ -141,6 +145,7 @@ class Active:
             ended=tuple(self.ended),
             prepared=tuple(self.prepared),
             given=self.given,
+            memories=tuple(self.memories),
             progress=self._progress(now, at),
             steps=self.steps,
             times=replace(self.times, claimed_on=at) if self.claim else self.times,
@@ -184,6 +189,7 @@ class Active:
         del self.jobs[: len(entry.jobs)]
         del self.ended[: len(entry.ended)]
         del self.prepared[: len(entry.prepared)]
+        del self.memories[: len(entry.memories)]
         self.given -= entry.given
         self.troubles = 0
         self.retry_at = 0.0

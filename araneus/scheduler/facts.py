@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from araneus.executors.base import Submission
 from araneus.model.file import Location
 from araneus.model.job import Attempt, Job, Outcome, Resources
+from araneus.model.memo import Memo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +88,22 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Memories:
+    """What memoization has to write: memos that were ``made``, those that were ``used``, by id, and the attempts that
+    stand for jobs which need not run; these have ended."""
+
+    made: tuple[Memo, ...] = ()
+    used: tuple[str, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What one turn of a lane found out.
 
     ``resumed`` are attempts from before a restart, committed already. ``backlog`` jobs are ready and not prepared yet;
     ``more`` asks for another turn at once. ``root`` is the id of the project's root folder. ``given`` are the bytes
-    that the task was given, told in its first turn.
+    that the task was given, told in its first turn. ``memories``: None without memoization.
     """
 
     jobs: tuple[Job, ...] = ()
@@ -104,4 +115,5 @@ class Facts:
     more: bool = False
     root: str = ""
     given: frozenset[Location] = frozenset()
+    memories: Memories | None = None
     verdict: Verdict | None = None

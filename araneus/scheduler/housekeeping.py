@@ -1,6 +1,8 @@
 """What nobody needs any more leaves the disk: once after a start, then every hour, in a thread of its own.
 
-    blobs           that no file names and no running task holds, once they are older than the grace of the storage
+    memos           that were not used for as long as their project keeps intermediate files
+    blobs           that no file names and no running task or memo holds, once they are older than the grace of the
+                    storage
     on its way in   temporary files of writers that died; parts of uploads that are complete, aborted or gone
     job directories whole, when their task is gone; their working, scratch and input directories, some hours after their
                     task ended (the project's ``intermediate_files``). Logs stay as long as the task.
@@ -13,21 +15,22 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from araneus.executors import jobdir
 from araneus.model.file import Location
 from araneus.model.ids import is_uuid
+from araneus.model.memo import kept_for
 from araneus.model.task import TERMINAL
 from araneus.scheduler.removal import Bin
 from araneus.storage.listing import keep_tree
 from araneus.storage.posix import sweep_incoming
 from araneus.storage.shelves import Shelves
-from araneus.store import files, jobs, secrets, uploads
+from araneus.store import files, jobs, memos, secrets, uploads
 from araneus.store.chunks import chunks
 from araneus.store.database import Database
 from araneus.store.jobs import Fate
@@ -38,7 +41,6 @@ DELAY: Final = 5.0
 """Seconds after the start, which has other things to do, before the first sweep."""
 SHARE: Final = 0.2
 """The part of a core that a sweep may take."""
-DEFAULT_HOURS: Final = 24
 _AT_ONCE: Final = 50
 _BIN: Final = ".removed"
 _IDENTITY: Final = "database"
@@ -49,9 +51,10 @@ log = structlog.get_logger("araneus.scheduler")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What one sweep removed: blobs, directories of uploads, whole job directories, and working directories of ended
-    tasks; ``stuck`` directories belong to somebody else and are left."""
+    """What one sweep removed: memos of jobs, blobs, directories of uploads, whole job directories, and working
+    directories of ended tasks; ``stuck`` directories belong to somebody else and are left."""
 
+    memos: int = 0
     blobs: int = 0
     uploads: int = 0
     jobs: int = 0
@@ -106,7 +109,8 @@ class Housekeeping:
         if not self._is_ours():
             return Swept()
         sweep_incoming(self._premises.storage)
-        swept = Swept(uploads=self._uploads(), blobs=self._blobs())
+        # Memos first: what they held may go at once.
+        swept = Swept(memos=self._memos(), uploads=self._uploads(), blobs=self._blobs())
         whole, working = self._directories()
         stuck = self._bin.empty(self._breather())
         return replace(swept, jobs=whole, working=working, stuck=stuck)
@@ -154,6 +158,19 @@ class Housekeeping:
             )
             return False
         return True
+
+    # --- memos ----------------------------------------------------------------------------------------------------
+
+    def _memos(self) -> int:
+        """Memos that nobody has used for as long as their project keeps intermediate files."""
+        with self._database.read() as connection:
+            ages = memos.ages(connection)
+        now = self._clock()
+        old = [memo for memo, used_on, settings in ages if now - used_on >= kept_for(settings)]
+        if old:
+            with self._database.write() as connection:
+                memos.drop(connection, old)
+        return len(old)
 
     # --- blobs ----------------------------------------------------------------------------------------------------
 
@@ -230,10 +247,7 @@ def is_over(fate: Fate, now: datetime) -> bool:
     the project keeps them have passed. A project with unlimited retention keeps them as long as the task."""
     if fate.status not in TERMINAL or fate.ended_on is None:
         return False
-    kept: Any = fate.settings.get("intermediate_files") or {}
-    if kept.get("retention", "LIMITED") != "LIMITED":
-        return False
-    return now - fate.ended_on >= timedelta(hours=kept.get("duration", DEFAULT_HOURS))
+    return now - fate.ended_on >= kept_for(fate.settings)
 
 
 def _directories(outer: Path) -> list[str]:

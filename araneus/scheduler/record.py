@@ -13,11 +13,11 @@ from araneus.model.errors import ConcurrentChange
 from araneus.model.file import Location
 from araneus.model.job import FINISHED, Job, JobStatus, Outcome, Reason
 from araneus.model.task import TERMINAL, Progress, Status, Task, step
-from araneus.scheduler.facts import Aborted, AttemptEnd, Completed, Failed, Prepared, Steps, Verdict
+from araneus.scheduler.facts import Aborted, AttemptEnd, Completed, Failed, Memories, Prepared, Steps, Verdict
 from araneus.scheduler.progress import progress
 from araneus.scheduler.publish import place
 from araneus.storage.base import Storage
-from araneus.store import holds, jobs, tasks
+from araneus.store import holds, jobs, memos, tasks
 from araneus.store.database import Connection
 from araneus.store.locks import Turn, take_turn
 
@@ -47,6 +47,7 @@ class Entry:
     ended: tuple[AttemptEnd, ...] = ()
     prepared: tuple[Prepared, ...] = ()
     given: frozenset[Location] = frozenset()
+    memories: tuple[Memories, ...] = ()
     progress: Progress | None = None
     steps: Steps = field(default_factory=Steps)
     times: Times = field(default_factory=Times)
@@ -77,6 +78,10 @@ def record(
     jobs.upsert(connection, list({(job.task, job.key): job for job in rows}.values()))
     jobs.insert_attempts(connection, [one.attempt for entry in alive for one in entry.prepared])
     jobs.end_attempts(connection, [(end.attempt, end.outcome, end.ended_on) for entry in alive for end in entry.ended])
+    for each in (each for entry in alive for each in entry.memories):
+        jobs.insert_attempts(connection, each.attempts)
+        memos.use(connection, each.used, now)
+        memos.keep(connection, each.made)
     for entry in alive:
         if entry.progress is not None and entry.verdict is None and not entry.claim:
             tasks.set_progress(connection, entry.task, entry.progress)

@@ -20,6 +20,7 @@ from typing import Any
 from araneus.cwl.command import Invocation, prepare, resources, run_expression
 from araneus.cwl.errors import CWLError, DocumentError, InputError, Problem
 from araneus.cwl.expressions import Evaluator, evaluator_for
+from araneus.cwl.inplace import may_happen
 from araneus.cwl.inputs import complete
 from araneus.cwl.javascript import JavaScript
 from araneus.cwl.process import CommandLineTool, ExpressionTool, Process
@@ -31,14 +32,17 @@ from araneus.model.errors import Fault, Refusal
 from araneus.model.file import Location
 from araneus.model.ids import AppId, new_uuid
 from araneus.model.job import FINISHED, Attempt, Job, JobStatus, Outcome, Reason, Resources
+from araneus.model.memo import Memo, Reuse, is_wanted
 from araneus.model.project import Project
 from araneus.model.task import Task
 from araneus.scheduler.contents import loader
-from araneus.scheduler.facts import AttemptEnd, Completed, Facts, Failed, Prepared, Steps
+from araneus.scheduler.facts import AttemptEnd, Completed, Facts, Failed, Memories, Prepared, Steps
 from araneus.scheduler.inputs import Located, known_locations, locate_inputs
+from araneus.scheduler.memory import Circle, Memory, Recalled
 from araneus.scheduler.messages import app_invalid, job_failed, task_failed, task_logs
 from araneus.scheduler.names import targets
 from araneus.scheduler.publish import Planner
+from araneus.scheduler.saved_logs import save_logs
 from araneus.scheduler.settling import settle
 from araneus.scheduler.staging import Gate, layout, submission
 from araneus.storage.base import Storage
@@ -77,6 +81,7 @@ class _Live:
     invocation: Invocation
     job: Job
     attempt: Attempt
+    recalled: Recalled | None = None
 
 
 @dataclass(slots=True)
@@ -87,6 +92,15 @@ class _Turn:
     ended: list[AttemptEnd] = field(default_factory=list)
     prepared: list[Prepared] = field(default_factory=list)
     resumed: list[Prepared] = field(default_factory=list)
+    made: list[Memo] = field(default_factory=list)
+    used: list[str] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+
+    def memories(self) -> Memories | None:
+        """What memoization has to write, if anything."""
+        if not (self.made or self.used):
+            return None
+        return Memories(made=tuple(self.made), used=tuple(self.used), attempts=tuple(self.attempts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +112,7 @@ class _Setting:
     located: Located
     finished: Mapping[str, Job]
     attempts: Sequence[Attempt]
+    noted: Mapping[str, Reuse]
 
 
 class Run:
@@ -118,6 +133,8 @@ class Run:
         self._root = ""
         self._given: frozenset[Location] = frozenset()
         self._execution: Execution | None = None
+        self._memory: Memory | None = None
+        self._noted: Mapping[str, Reuse] = {}
 
     def turn(self, ended: Sequence[Ended], waiting: int) -> Facts:
         """Take in how attempts ended and prepare more jobs; ``waiting`` is how many prepared ones still wait for room.
@@ -156,8 +173,23 @@ class Run:
         self._execution = Execution(
             setting.process, setting.located.inputs, self._evaluator, load=loader(self._gate.locate)
         )
+        self._remember(setting)
         open_attempts = {attempt.key: attempt for attempt in setting.attempts if attempt.outcome is None}
         self._replay(turn, setting.finished, open_attempts)
+
+    def _remember(self, setting: _Setting) -> None:
+        """Have a memory, when this is wanted. A job that changes files in place does so every time."""
+        if not is_wanted(self._task, setting.project.settings) or may_happen(setting.process):
+            return
+        others = {row.project for rows in self._rows.values() for row in rows} - {setting.project.id}
+        self._noted = setting.noted
+        self._memory = Memory(
+            Circle(task=self._task, project=setting.project, sources=tuple(sorted(others))),
+            database=self._means.database,
+            storage=self._means.storage,
+            locate=self._gate.locate,
+            clock=self._means.clock,
+        )
 
     def _read(self) -> _Setting:
         task = self._task
@@ -178,7 +210,8 @@ class Run:
             rows = jobs.for_task(connection, task.id)
             attempts = jobs.attempts_for(connection, task.id) if rows else []
         finished = {job.key: job for job in rows if job.status in FINISHED}
-        return _Setting(process, project, located, finished, attempts)
+        noted = {job.key: job.reuse for job in rows if job.reuse is not None}
+        return _Setting(process, project, located, finished, attempts, noted)
 
     def _replay(self, turn: _Turn, finished: Mapping[str, Job], open_attempts: Mapping[str, Attempt]) -> None:
         """Answer what is known: finished jobs from their rows, running ones by preparing the same attempt again.
@@ -257,6 +290,7 @@ class Run:
             more=more,
             root=self._root,
             given=given,
+            memories=turn.memories(),
             verdict=verdict,
         )
 
@@ -296,6 +330,7 @@ class Run:
                 network=self._network,
                 name=ready.name,
             )
+            recalled = self._recall(ready, invocation, attempt, look=before is None) if self._memory else None
         except CWLError as error:
             outcome = Outcome(reason=error.reason, message=str(error))
             if before is not None:
@@ -303,9 +338,34 @@ class Run:
             self._finish(turn, self._row(ready), outcome, None)
             return
         job = replace(self._row(ready), command_line=_command_line(invocation))
-        self._live[attempt.id] = _Live(ready, invocation, job, attempt)
+        if recalled is not None:
+            job = replace(job, reuse=recalled.reuse)
+            if recalled.outputs is not None:
+                self._reuse(turn, job, attempt, recalled.outputs)
+                return
+        self._live[attempt.id] = _Live(ready, invocation, job, attempt, recalled)
         prepared = Prepared(job=job, attempt=attempt, submission=sent, since=time.monotonic())
         (turn.prepared if before is None else turn.resumed).append(prepared)
+
+    def _recall(self, ready: ReadyJob, invocation: Invocation, attempt: Attempt, *, look: bool) -> Recalled:
+        """What is known of the job; ``look`` False for one that runs already, of which that was noted."""
+        assert self._memory is not None
+        network = self._network and invocation.network
+        recalled = self._memory.recall(
+            ready, invocation, self._evaluator(ready.tool), attempt, network=network, look=look
+        )
+        return recalled if look else replace(recalled, reuse=self._noted.get(ready.key, recalled.reuse))
+
+    def _reuse(self, turn: _Turn, job: Job, attempt: Attempt, outputs: dict[str, Any]) -> None:
+        """The job need not run: an attempt that has ended stands for it."""
+        assert job.reuse is not None
+        assert job.reuse.memo is not None
+        now = self._means.clock()
+        outcome = Outcome(reason=Reason.SUCCEEDED, exit_code=0)
+        turn.attempts.append(replace(attempt, outcome=outcome, ended_on=now))
+        turn.used.append(job.reuse.memo)
+        _keep_outputs(Path(attempt.directory), outputs)
+        self._finish(turn, replace(job, started_on=now, ended_on=now), outcome, outputs)
 
     def _asked(self, resources: Resources) -> Resources:
         """The same object for the same size, which is told apart quickly."""
@@ -335,8 +395,11 @@ class Run:
             return
         assert isinstance(live.ready.tool, CommandLineTool)
         directory = Path(live.attempt.directory)
-        outcome, outputs = settle(live.ready.tool, live.invocation, ended, directory, self._evaluator(live.ready.tool))
-        turn.ended.append(AttemptEnd(attempt=ended.attempt, outcome=outcome, ended_on=ended.ended_on))
+        evaluator = self._evaluator(live.ready.tool)
+        logs = save_logs(live.ready.tool, live.invocation, directory, evaluator)
+        outcome, outputs = settle(live.ready.tool, live.invocation, ended, directory, evaluator)
+        how = replace(outcome, logs=logs) if logs else outcome
+        turn.ended.append(AttemptEnd(attempt=ended.attempt, outcome=how, ended_on=ended.ended_on))
         if not outcome.succeeded:
             self._ran.add(live.job.key)
         job = replace(live.job, started_on=ended.started_on or live.job.created_on)
@@ -346,6 +409,10 @@ class Run:
             return
         if outputs is not None:
             _keep_outputs(directory, outputs)
+            if self._memory is not None and live.recalled is not None:
+                memo, reuse = self._memory.keep(live.ready, live.recalled, live.attempt, outputs)
+                turn.made += [memo] if memo is not None else []
+                job = replace(job, reuse=reuse)
         self._finish(turn, replace(job, ended_on=ended.ended_on), outcome, outputs)
 
     def _finish(self, turn: _Turn, job: Job, outcome: Outcome, outputs: dict[str, Any] | None) -> None:

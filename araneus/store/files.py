@@ -36,6 +36,7 @@ _GET = select(*_files.columns).where(_table.c.id == bindparam("file"))
 _REFERENCED = union_all(
     select(_table.c.location).where(_table.c.location == bindparam("wanted")),
     select(tables.holds.c.location).where(tables.holds.c.location == bindparam("wanted")),
+    select(tables.memo_locations.c.location).where(tables.memo_locations.c.location == bindparam("wanted")),
 ).limit(1)
 
 
@@ -155,8 +156,11 @@ def save(conn: Connection, file: File) -> File | None:
 
 
 def delete(conn: Connection, file_id: str) -> Location | None:
-    """Delete a file or an empty folder. Answers its location when no other row names it and no task holds it: the
-    bytes may be dropped after the commit. Nothing happens when it is gone. Raises `Refusal` FOLDER_NOT_EMPTY."""
+    """Delete a file or an empty folder. Answers its location when no other row names it and no task or memo holds
+    it: the bytes may be dropped after the commit. Nothing happens when it is gone.
+
+    Raises `Refusal` FOLDER_NOT_EMPTY.
+    """
     take_turn(conn, Turn.LOCATIONS)
     file = get(conn, file_id)
     if file is None:
@@ -185,15 +189,16 @@ def delete_all(conn: Connection, project: str) -> list[Location]:
 
 
 def blobs_referenced(conn: Connection, location: Location) -> bool:
-    """Whether any file names the location, or a running task holds it."""
+    """Whether any file names the location, or a running task or a memo holds it."""
     return conn.execute(_REFERENCED, {"wanted": location}).first() is not None
 
 
 def referenced(conn: Connection, locations: Collection[Location]) -> set[Location]:
-    """Those of the locations that a file names or a running task holds. Two look-ups in an index for each."""
+    """Those of the locations that a file names, or a running task or a memo holds. Three look-ups in an index for
+    each."""
     found: set[Location] = set()
     for some in chunks(locations):
-        for column in (_table.c.location, tables.holds.c.location):
+        for column in (_table.c.location, tables.holds.c.location, tables.memo_locations.c.location):
             found.update(conn.execute(select(column).where(column.in_(some)).distinct()).scalars())
     return found
 

@@ -21,7 +21,7 @@ _jobs = Shape(Job, tables.jobs)
 _shown = Shape(Job, tables.jobs, without={"outputs", "outcome"})
 _attempts = Shape(Attempt, tables.attempts)
 _KEY = ("task", "key")
-_CHANGING = ("name", "status", "outputs", "outcome", "command_line", "started_on", "ended_on")
+_CHANGING = ("name", "status", "outputs", "outcome", "command_line", "started_on", "ended_on", "reuse")
 _OPEN: ColumnElement[bool] = literal_column("attempts.ended_on IS NULL")
 
 

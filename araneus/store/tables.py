@@ -24,6 +24,7 @@ from araneus.model.errand import EntryState, ErrandKind, ErrandState
 from araneus.model.errors import Fault
 from araneus.model.file import File
 from araneus.model.job import JobStatus, Outcome, Resources
+from araneus.model.memo import Kept, Reuse
 from araneus.model.project import Crowd
 from araneus.model.task import Progress, Status
 from araneus.store.columns import SERIAL, TEXT, Json, JsonTuple, Moment, Record, Word
@@ -260,6 +261,7 @@ jobs = Table(
     Column("created_on", Moment, nullable=False),
     Column("started_on", Moment),
     Column("ended_on", Moment),
+    Column("reuse", Record(Reuse)),
 )
 
 attempts = Table(
@@ -293,6 +295,42 @@ holds = Table(
     Column("task", TEXT, ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True),
     Column("location", TEXT, primary_key=True),
     Index("holds_location", "location"),
+    sqlite_with_rowid=False,
+)
+
+memos = Table(
+    "memos",
+    metadata,
+    Column("id", TEXT, primary_key=True),
+    Column("project", TEXT, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("key", TEXT, nullable=False),
+    Column("app", TEXT, nullable=False),
+    Column("job", TEXT, nullable=False),
+    # Not a reference: a memo stays when the task that made it goes.
+    Column("task", TEXT, nullable=False),
+    Column("name", TEXT, nullable=False),
+    Column("parts", Json, nullable=False),
+    Column("outputs", Json, nullable=False),
+    Column("files", Record(dict[str, Kept]), nullable=False),
+    Column("folders", JsonTuple, nullable=False),
+    Column("attempt", TEXT, nullable=False),
+    Column("sources", JsonTuple, nullable=False),
+    Column("made_by", TEXT, nullable=False),
+    Column("made_on", Moment, nullable=False),
+    Column("used_on", Moment, nullable=False),
+    Column("void_on", Moment),
+    Column("void_by", TEXT),
+    Index("memos_key", "project", "key", unique=True),
+    Index("memos_of_job", "project", "app", "job", "made_on"),
+)
+
+memo_locations = Table(
+    # Bytes that a memo needs: they stay as long as it does, whatever becomes of the files of the task that made them.
+    "memo_locations",
+    metadata,
+    Column("memo", TEXT, ForeignKey("memos.id", ondelete="CASCADE"), primary_key=True),
+    Column("location", TEXT, primary_key=True),
+    Index("memo_locations_location", "location"),
     sqlite_with_rowid=False,
 )
 
