@@ -20,9 +20,9 @@ Tree: TypeAlias = Mapping[str, "Tree | None"]
 """Names with their selected members; None means the whole member."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Selector:
-    """What to keep (None: everything) and what to drop of that."""
+    """What to keep (None: everything) and what to drop of that. `selector` gives the same one for the same text."""
 
     keep: Tree | None
     drop: Tree

@@ -37,9 +37,12 @@ def task_id(call: Call) -> str:
     return text.lower()
 
 
-def visible_task(conn: Connection, identity: str, username: str) -> tuple[Task, Permissions]:
-    """A task of a project that the user is a member of, and what he may do there. Raises `Refusal` 7002."""
-    found = tasks.get_for(conn, identity, username)
+def visible_task(
+    conn: Connection, identity: str, username: str, *, needed: frozenset[str] | None = None
+) -> tuple[Task, Permissions]:
+    """A task of a project that the user is a member of, and what he may do there. Raises `Refusal` 7002. ``needed`` is
+    that of `tasks.get_for`."""
+    found = tasks.get_for(conn, identity, username, needed=needed)
     if found is None:
         raise Refusal(Fault.TASK_NOT_FOUND, "Requested task does not exist.")
     return found

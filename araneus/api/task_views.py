@@ -7,6 +7,7 @@ read; `show_task` renders. No I/O here. Source: API reference, tasks, sections 2
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from araneus.api.fields import Selector
@@ -69,9 +70,10 @@ def show_task(task: Task, href: str, background: Background, names: Collection[s
     return shown
 
 
-def shown_names(selector: Selector) -> list[str]:
+@lru_cache(maxsize=1024)
+def shown_names(selector: Selector) -> tuple[str, ...]:
     """The fields that a caller wants to see, in the order in which they are shown."""
-    return [name for name in ("href", *_FIELDS) if selector.wants(name)]
+    return tuple(name for name in ("href", *_FIELDS) if selector.wants(name))
 
 
 _STORED: Final[Mapping[str, tuple[str, ...]]] = {
@@ -84,9 +86,10 @@ _STORED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def stored_names(names: Collection[str]) -> set[str]:
+@lru_cache(maxsize=1024)
+def stored_names(names: tuple[str, ...]) -> frozenset[str]:
     """The fields of a stored task that showing these needs; what is asked of every task is among them."""
-    return {"id", "project", "status", "batch"}.union(*(_STORED.get(name, (name,)) for name in names))
+    return frozenset({"id", "project", "status", "batch"}).union(*(_STORED.get(name, (name,)) for name in names))
 
 
 _Show: TypeAlias = Callable[[Task, Background], Any]

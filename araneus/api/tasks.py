@@ -80,9 +80,10 @@ def answer_task(call: Call, services: Services, task: Task, status: int = 200) -
 
 
 def get_task(call: Call, services: Services) -> Answer:
-    """``GET /tasks/{id}``: what clients poll."""
+    """``GET /tasks/{id}``: what clients poll, so that no more is read than what is shown."""
+    needed = stored_names(shown_names(wire.chosen(call)))
     with services.database.read() as conn:
-        task, _ = visible_task(conn, task_id(call), call.caller.username)
+        task, _ = visible_task(conn, task_id(call), call.caller.username, needed=needed)
         shown = show_tasks(call, services, conn, [task], listed=False)
     return wire.one(call, shown[0])
 

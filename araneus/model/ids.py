@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from araneus.model.errors import Fault, Refusal
 
 _FILE_ID = re.compile(r"[0-9a-f]{24}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TOKEN_DIGEST = re.compile(r"[0-9a-f]{64}")
 _SHORT_NAME = re.compile(r"[A-Za-z0-9_\-.]{1,100}")
 _ALPHANUMERIC = string.ascii_letters + string.digits
@@ -54,10 +55,7 @@ def is_file_id(text: str) -> bool:
 
 def is_uuid(text: str) -> bool:
     """Whether the text is a UUID in its canonical 36-character form."""
-    try:
-        return str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        return False
+    return _UUID.fullmatch(text) is not None
 
 
 def short_name(name: str) -> str:

@@ -5,7 +5,7 @@ that the user can see would cost a hundred times as much. Rows without the time 
 index can say: they are a part of their own. A statement is made once for each kind of question, and kept.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -25,7 +25,7 @@ _HEAVY = {
     "batch_group",
 }  # fmt: skip
 _BRIEF = {"id", "project", "app", "name", "status", "created_by", "created_time", "batch"}
-_SHAPES = (
+SHAPES = (
     Shape(Task, _table, without={name for name in TASKS.names if name not in _BRIEF}),
     Shape(Task, _table, without=_HEAVY),
     TASKS,
@@ -79,7 +79,7 @@ def page(
     order: str = "desc",
     offset: int,
     limit: int,
-    needed: Collection[str] | None = None,
+    needed: frozenset[str] | None = None,
 ) -> Page[Task]:
     """The tasks in the user's projects that pass every filter; bounds are inclusive. Where the fields that are
     ``needed`` are named, others may be left as in an empty task.
@@ -105,7 +105,7 @@ def page(
     total = _count(conn, places, filters, values, children=children) if values or children else sum(visible.values())
     if offset >= total or limit <= 0:
         return Page([], total)
-    shape = 2 if needed is None else next(index for index, one in enumerate(_SHAPES) if set(needed) <= set(one.names))
+    shape = shape_for(needed)
     merged = len(places) <= _MERGED_PLACES and offset + limit <= _MERGED_ROWS
     asked = _Question(
         places=0 if children else len(places),
@@ -113,11 +113,17 @@ def page(
         by=order_by,
         descending=order == "desc",
         merged=merged and (len(places) > 1 or order_by in _MAY_LACK),
-        shape=shape,
+        shape=SHAPES.index(shape),
     )
     bound = values | {f"place_{number}": place for number, place in enumerate(places)}
     rows = conn.execute(_statement(asked), bound | {"skipped": offset, "most": limit, "reach": offset + limit})
-    return Page(_SHAPES[shape].read_all(rows), total)
+    return Page(shape.read_all(rows), total)
+
+
+@lru_cache(maxsize=1024)
+def shape_for(needed: frozenset[str] | None) -> Shape[Task]:
+    """The least of `SHAPES` that has the fields which are needed; all of them for None."""
+    return TASKS if needed is None else next(one for one in SHAPES if needed <= set(one.names))
 
 
 @lru_cache(maxsize=1024)
@@ -129,7 +135,7 @@ def _statement(asked: _Question) -> Select[Any]:
     else:
         here = _sorted(select(_table.c.id).where(or_(*places), *wanted), _table.c, asked)
     chosen = here.offset(bindparam("skipped", type_=Integer)).limit(bindparam("most", type_=Integer)).subquery()
-    query = select(*_SHAPES[asked.shape].columns).join(chosen, chosen.c.id == _table.c.id)
+    query = select(*SHAPES[asked.shape].columns).join(chosen, chosen.c.id == _table.c.id)
     return _sorted(query, _table.c, asked)
 
 

@@ -27,7 +27,7 @@ from araneus.store import tables
 from araneus.store.chunks import chunks
 from araneus.store.constraints import refusing
 from araneus.store.shape import Shape
-from araneus.store.task_pages import ORDERS, TASKS, page
+from araneus.store.task_pages import ORDERS, SHAPES, TASKS, page, shape_for
 
 __all__ = [
     "ORDERS",
@@ -54,11 +54,12 @@ _ACTIVE: ColumnElement[bool] = literal_column("tasks.status IN ('CREATING', 'QUE
 """The condition of the index ``tasks_active``, word for word: with parameters neither planner would recognise it."""
 
 _GET = select(*TASKS.columns).where(_table.c.id == bindparam("task"))
-_GET_FOR = (
-    select(*TASKS.columns, tables.members.c.permissions)
+_GET_FOR = {
+    shape: select(*shape.columns, tables.members.c.permissions)
     .join(tables.members, tables.members.c.project == _table.c.project)
     .where(_table.c.id == bindparam("task"), tables.members.c.username == bindparam("username"))
-)
+    for shape in SHAPES
+}
 
 
 def insert(conn: Connection, *tasks: Task, events: Sequence[Event] = ()) -> None:
@@ -88,10 +89,14 @@ def get(conn: Connection, task_id: str) -> Task | None:
     return None if row is None else TASKS.read(row)
 
 
-def get_for(conn: Connection, task_id: str, username: str) -> tuple[Task, Permissions] | None:
-    """The task and what a member of its project may do there; None for everybody else. One query."""
-    row = conn.execute(_GET_FOR, {"task": task_id, "username": username}).first()
-    return None if row is None else (TASKS.read(row), TASKS.rest(row)[0])
+def get_for(
+    conn: Connection, task_id: str, username: str, *, needed: frozenset[str] | None = None
+) -> tuple[Task, Permissions] | None:
+    """The task and what a member of its project may do there; None for everybody else. One query. Where the fields
+    that are ``needed`` are named, others may be left as in an empty task."""
+    shape = shape_for(needed)
+    row = conn.execute(_GET_FOR[shape], {"task": task_id, "username": username}).first()
+    return None if row is None else (shape.read(row), shape.rest(row)[0])
 
 
 def get_many_for(conn: Connection, task_ids: Collection[str], username: str) -> dict[str, Task]:
