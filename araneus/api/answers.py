@@ -184,6 +184,12 @@ _TASKS: Final[dict[str, Schema]] = {
     "App": record(
         href=URL, id=TEXT, project=TEXT, name=TEXT, revision=COUNT, latest_revision=COUNT, copy_of=TEXT, raw=OBJECT
     ),
+    "FailureReason": whole(
+        count=COUNT, reason=maybe(TEXT), step=maybe(TEXT), exit_code=maybe({"type": "integer"}), message=TEXT,
+        tasks=listed(whole(href=URL, id=TEXT, name=TEXT)),
+    ),
+    "FailedTasks": record(failed=COUNT, reasons=listed(shape("FailureReason"))),
+    "Rerun": record(task=shape("Task"), failed=COUNT, reasons=listed(shape("FailureReason"))),
     "Task": record(
         href=URL, id=TEXT, name=TEXT, description=maybe(TEXT), status=word(*Status), project=TEXT, app=TEXT,
         type=word("v2"), created_by=TEXT, executed_by=TEXT, created_time=TIME, start_time=TIME, end_time=TIME,

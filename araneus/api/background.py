@@ -25,6 +25,7 @@ POLL = 2.0
 """Seconds after which another process's errand is seen; ours are told of at once."""
 PAUSE = 1.0
 EXPIRY_INTERVAL = 600.0
+RESUME_INTERVAL = 10.0
 ENTRIES = 25
 """Entries in one transaction: others may have to wait for it."""
 TRIES = 3
@@ -52,13 +53,15 @@ class Background:
         self._thread.join(10.0)
 
     def _run(self) -> None:
-        expired = float("-inf")
+        expired = resumed = float("-inf")
         while not self._stop.is_set():
             self._services.chores.clear()
             try:
                 worked = self.work()
                 worked = bills.settle(self._services) or worked
-                launches.resume(self._services)
+                if time.monotonic() - resumed > RESUME_INTERVAL:
+                    resumed = time.monotonic()
+                    launches.resume(self._services)
                 if time.monotonic() - expired > EXPIRY_INTERVAL:
                     expiry.forget(self._services)
                     expired = time.monotonic()

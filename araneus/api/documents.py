@@ -57,6 +57,8 @@ _DIFFERENCES = """\
   file against the size and `md5` of its announcement (8007; the parts stay, so that they can be sent again).
 - Entries of bulk calls that are no ids or no objects fail alone; only a missing list, or one of more than 100, fails
   the call.
+- Names of files have at most 255 bytes in UTF-8, so that tools find them under their names, and hold no control
+  characters.
 - An upload to which no part has come for `storage.upload_lifetime` seconds (7 days) is given up.
 - Asynchronous jobs of files: what is not allowed or not there fails as an item of the result, not as the call. The
   result has an entry for each item that was asked for, then one for each file inside a folder that failed. Folders

@@ -102,7 +102,10 @@ def resume(services: Services) -> int:
         left = tasks.left_creating(conn, services.clock() - LEFT_ALONE)
     for parent in left:
         _log.warning("batch_resumed", task=parent.id)
-        _resume(services, parent)
+        try:
+            _resume(services, parent)
+        except Exception:  # of one batch: the others go on, and this one is tried again
+            _log.exception("batch_not_resumed", task=parent.id)
     return len(left)
 
 
