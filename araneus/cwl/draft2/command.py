@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from araneus.cwl.draft2.evaluation import job_object
+from araneus.cwl.known_files import all_file_values
 from araneus.model.values import Value
 
 JOB_FILE: Final = "job.json"
@@ -26,5 +27,8 @@ def redirected(command: tuple[str, ...], stdin: str | None, stdout: str | None) 
 
 
 def job_text(inputs: Mapping[str, Value], runtime: Mapping[str, Value]) -> str:
-    """The job object as scripts see it, in JSON."""
-    return json.dumps(job_object(inputs, runtime), indent=1)
+    """The job object as scripts see it, in JSON, without where the bytes of files come from."""
+    job = job_object(inputs, runtime)
+    for file in all_file_values(job):
+        file.pop("location", None)
+    return json.dumps(job, indent=1)

@@ -239,6 +239,7 @@ def test_the_job_object_lies_in_the_working_directory(bench: Bench) -> None:
     job = json.loads(Path(found["o"]["location"].removeprefix("file://")).read_text())
     assert job["allocatedResources"] == {"cpu": 2, "mem": 1024}
     assert sorted(job["inputs"]) == ["f", "s"]
+    assert "location" not in job["inputs"]["f"]
     assert (job["inputs"]["f"]["name"], job["inputs"]["f"]["metadata"]) == ("x_y.txt", {"k": "v"})
 
 
