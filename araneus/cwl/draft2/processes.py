@@ -15,7 +15,7 @@ from araneus.cwl.draft2 import bindings, requirements, texts
 from araneus.cwl.draft2.ports import input_ports, output_ports
 from araneus.cwl.draft2.steps import StepReader
 from araneus.cwl.links import check
-from araneus.cwl.process import CommandLineTool, ExpressionTool, Process, Workflow
+from araneus.cwl.process import CommandLineTool, ExpressionTool, InputPort, Process, Step, Workflow
 from araneus.cwl.requirements import Inherited
 from araneus.cwl.scope import Scope
 
@@ -124,6 +124,18 @@ def _expression_tool(node: Mapping[str, Any], scope: Scope, common: dict[str, An
 def _workflow(node: Mapping[str, Any], scope: Scope, common: dict[str, Any], inside: Inherited, run: Run) -> Workflow:
     reader = StepReader(node, scope, [port.id for port in common["inputs"]], inside, run)
     steps, common["outputs"] = reader.read(common["outputs"])
+    common["inputs"] = tuple(_with_inner_patterns(port, steps) for port in common["inputs"])
     workflow = Workflow(**common, steps=steps)
     check(workflow, scope)
     return workflow
+
+
+def _with_inner_patterns(port: InputPort, steps: tuple[Step, ...]) -> InputPort:
+    """The port with the secondary files that the tools behind it look for: in this dialect only bindings name them."""
+    found = dict.fromkeys(port.secondary_files)
+    for step in steps:
+        fed = {each.id for each in step.inputs if port.id in each.source}
+        for inner in step.run.inputs:
+            if inner.id in fed:
+                found |= dict.fromkeys(replace(each, required=False) for each in inner.secondary_files)
+    return replace(port, secondary_files=tuple(found))

@@ -355,3 +355,15 @@ def test_an_expression_tool(javascript: JavaScript) -> None:
 def test_what_editors_leave_at_the_inputs_of_workflows_says_nothing() -> None:
     process = load_workflow(inputs=[bound("i", "File", prefix="-i", loadContents=True)])
     assert (process.inputs[0].binding, process.inputs[0].load_contents) == (None, False)
+
+
+def test_inputs_of_workflows_have_the_secondary_files_of_the_tools_behind_them() -> None:
+    tool = draft2_tool(inputs=[bound("x", "File", secondaryFiles=["bai", "^.dict"])], outputs=[])
+    inner = draft2_workflow(inputs=[port("y", "File")], steps=[step("s", tool, {"x": "#y"})])
+    process = load_workflow(
+        inputs=[port("i", "File"), port("j", "File")],
+        steps=[step("w", inner, {"y": ["#i"]}), step("s", tool, {"x": "#i"})],
+    )
+    assert [(each.pattern, each.required) for each in process.inputs[0].secondary_files] == [
+        (".bai", False), ("^.dict", False)]  # fmt: skip
+    assert process.inputs[1].secondary_files == ()
