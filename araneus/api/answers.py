@@ -201,6 +201,10 @@ _TASKS: Final[dict[str, Schema]] = {
         ),
         errors=listed(_PROBLEM), warnings=listed(_PROBLEM), inputs=OBJECT, outputs=OBJECT,
     ),
+    "Memo": record(
+        href=URL, id=TEXT, name=TEXT, project=TEXT, app=TEXT, task=TEXT, created_by=TEXT, created_on=TIME, used_on=TIME,
+        expires_on=TIME, valid=FLAG, invalidated_by=maybe(TEXT), invalidated_on=maybe(TIME),
+    ),
     "ExecutionDetails": record(
         href=URL, start_time=TIME, end_time=TIME, status=word(*Status), message=TEXT,
         jobs=listed(
@@ -210,6 +214,7 @@ _TASKS: Final[dict[str, Schema]] = {
                     id=TEXT, type=TEXT, provider=TEXT, disk=record(size=NUMBER, unit=TEXT, type=TEXT)
                 ),
                 logs={"type": "object", "additionalProperties": URL},
+                memoization=record(("reused", "why"), reused=FLAG, why=listed(TEXT), result=TEXT, task=TEXT),
             )
         ),
     ),

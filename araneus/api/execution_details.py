@@ -10,6 +10,7 @@ from typing import Any, Final
 from araneus.api.task_views import execution_status
 from araneus.api.wire import timestamp
 from araneus.model.job import Attempt, Job, Resources, log_ids
+from araneus.model.memo import Reuse
 from araneus.model.task import Task
 
 PROVIDER: Final = "araneus"
@@ -54,8 +55,15 @@ def _show_job(job: Job, attempts: list[Attempt], log_href: Callable[[str], str])
         "command_line": job.command_line,
         "retried": len(attempts) > 1,
         "instance": _instance(last.executor, last.resources) if last else None,
+        "memoization": _reuse(job.reuse) if job.reuse else None,
         "logs": {name: log_href(identity) for name, identity in _named(logs).items()},
     }
+    return _known(shown)
+
+
+def _reuse(reuse: Reuse) -> dict[str, Any]:
+    """What memoization did for a job: a key of our own, and only where a project or task asks for memoization."""
+    shown = {"reused": reuse.reused, "why": list(reuse.why), "result": reuse.memo, "task": reuse.task}
     return _known(shown)
 
 

@@ -21,6 +21,7 @@ from araneus.api import (
     invoices,
     limits,
     members,
+    memos,
     metadata,
     openapi,
     paths,
@@ -60,6 +61,7 @@ _RESOURCES: tuple[Route, ...] = (
     *app_copies.ROUTES,
     *task_actions.ROUTES,
     *reruns.ROUTES,
+    *memos.ROUTES,
 )
 ROUTES: tuple[Route, ...] = (*_RESOURCES, *openapi.self_description(lambda: ROUTES))
 

@@ -14,7 +14,7 @@ from araneus.model.file import Location
 from araneus.model.task import Task
 
 DEFAULT_HOURS: Final = 24
-_FRESH: Final = timedelta(days=36500)
+_UNLIMITED: Final = timedelta(days=36500)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ def kept_for(settings: Mapping[str, Any]) -> timedelta:
     kept = settings.get("intermediate_files")
     kept = kept if isinstance(kept, Mapping) else {}
     if kept.get("retention", "LIMITED") != "LIMITED":
-        return _FRESH
+        return _UNLIMITED
     return timedelta(hours=kept.get("duration", DEFAULT_HOURS))
 
 

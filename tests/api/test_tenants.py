@@ -11,7 +11,9 @@ import pytest
 from araneus.api.call import Route
 from araneus.api.routes import ROUTES
 from araneus.model.division import Division, DivisionMember, Role
-from araneus.store import divisions
+from araneus.model.ids import new_uuid
+from araneus.model.memo import Memo
+from araneus.store import divisions, memos
 from tests.api.conftest import Server, running, utc_now
 from tests.api.test_errands import ask, finished
 from tests.api.test_files import make_folder
@@ -55,8 +57,19 @@ def things(server: Server) -> dict[str, str]:
             "folder": folder["id"], "root": project["root_folder"], "app": "tool", "revision": "0", "task": task["id"],
             "job_id": errand["id"], "group": project["billing_group"], "invoice": "1", "division": "kings",
             "team": team["id"], "upload": start_upload(client, SECRET, 3, project=project["id"])["upload_id"],
-            "number": "1", "name": f"{SECRET}.txt", "token": token,
+            "number": "1", "name": f"{SECRET}.txt", "token": token, "memo": remembered(server, project["id"]),
         }  # fmt: skip
+
+
+def remembered(server: Server, project: str) -> str:
+    """A result of a job that is kept in the project."""
+    memo = Memo(
+        id=new_uuid(), project=project, key=SECRET, app=f"{project}/tool", job="", task=new_uuid(), name=SECRET,
+        parts={}, attempt=new_uuid(), made_by="rosalind", made_on=utc_now(), used_on=utc_now(),
+    )  # fmt: skip
+    with server.services.database.write() as conn:
+        memos.keep(conn, [memo])
+    return memo.id
 
 
 def bodies(things: dict[str, str], own: str) -> list[Any]:
