@@ -1,7 +1,7 @@
 """App documents: reading one from a request, the keys that the server adds to it, and its normal form.
 
 Flow: request body → `read_document` → `without_managed` → `checked` (the loader) → a row; back: row → `raw_document`.
-Documents in another language (sbg:draft-2, Nextflow, WDL) are kept and say why they cannot run; broken CWL is refused,
+Documents in another language (Nextflow, WDL) are kept and say why they cannot run; broken CWL is refused,
 but for documents of the platform whose links alone are broken (docs/adr/0010-broken-apps.md).
 `NormalForms` keeps loaded processes in memory by content hash, so that a task of a known app costs no load.
 Source: API reference, apps ("raw"); README, section 8, item 13.
@@ -66,15 +66,14 @@ def read_document(body: Any) -> Upload:
 
 
 def is_of_the_platform(document: Mapping[str, Any]) -> bool:
-    """Whether a document was written for the platform or came from it: an ``sbg:`` key, class or namespace in it."""
+    """Whether a document was written for the platform or came from it: an ``sbg:`` key, class, version or namespace."""
     pending: list[Any] = [document]
     while pending:
         node = pending.pop()
         if isinstance(node, list):
             pending.extend(node)
         elif isinstance(node, dict):
-            kind = node.get("class")
-            if isinstance(kind, str) and kind.startswith(_OWN):
+            if any(isinstance(said, str) and said.startswith(_OWN) for said in map(node.get, ("class", "cwlVersion"))):
                 return True
             for key, value in node.items():
                 if key.startswith(_OWN) or (key == "$namespaces" and isinstance(value, dict) and _PREFIX in value):

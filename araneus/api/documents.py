@@ -40,7 +40,7 @@ _DIFFERENCES = """\
   Items of a list of lists are grouped by their first file, missing metadata by the empty value. 5,000 children at most.
 - `POST /araneus/tasks/{id}/rerun-failed` makes a new batch of the failed children of a batch and groups the reasons;
   `GET` of the same path only tells them.
-- CWL v1.0, v1.1 and v1.2 run. Apps in sbg:draft-2, Nextflow or WDL are kept, and say why they cannot run.
+- CWL v1.0, v1.1, v1.2 and sbg:draft-2 run, also mixed. Apps in Nextflow or WDL are kept, and say why they cannot run.
 - An app whose links are broken is kept, with `sbg:validationErrors`, if it has an `sbg:` key, class or namespace. Any
   other with a mistake is refused, with all its problems. Harmless mistakes are `warnings` of its tasks.
 - A member is added by the name or address of a user that exists; there are no invitations. A team or division becomes a

@@ -32,6 +32,7 @@ from araneus.cwl.types import (
     RecordType,
     Type,
     is_optional,
+    matches,
     options,
 )
 from araneus.model.values import FileValue, Value, is_file_value, map_file_values
@@ -177,6 +178,8 @@ class _Collector:
             record = next((option for option in options(port.type) if isinstance(option, RecordType)), None)
             return None if record is None else {field.name: self.port(field, where) for field in record.fields}
         found = self._bound(binding, where)
+        if self._dialect and is_file_value(found) and not matches(port.type, [found]):
+            found = [found]
         result = found if self._dialect and _is_list(port.type, found) else _fitted(port.type, found, where)
         return map_file_values(result, lambda value: self._finished(self.settled(value), port, where))
 

@@ -95,6 +95,8 @@ def test_output_eval_sees_a_list_in_any_case(bench: Bench) -> None:
     assert one(bench, "int", outputEval=count) == 0
     assert one(bench, ["null", "File"], glob="x", outputEval=expression("$self")) is None
     assert one(bench, array("File"), glob="x", outputEval=expression("$self")) == []
+    alone = one(bench, array("File"), "touch a", glob="a", outputEval=expression("$self[0]"))
+    assert [item["basename"] for item in alone] == ["a"]
     first = one(bench, ["null", "File"], "touch a b", glob="?", outputEval=expression("[$self[1]]"))
     assert (first["basename"], "name" in first) == ("b", False)
 
