@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from araneus.api.task_views import execution_status
 from araneus.api.wire import timestamp
-from araneus.model.job import Attempt, Job, Resources, log_ids
+from araneus.model.file import File
+from araneus.model.job import WORK_DIRECTORY, Attempt, Job, Resources, log_ids
 from araneus.model.memo import Reuse
 from araneus.model.task import Task
 
@@ -26,12 +27,14 @@ def show_execution(
     attempts: Iterable[Attempt],
     log_href: Callable[[str], str],
     now: datetime,
+    left: Iterable[File] = (),
 ) -> dict[str, Any]:
     """The execution details. ``log_href`` gives the ``download_info`` URL of a file id; the last attempt of a job is
-    the one that is shown."""
+    the one that is shown. ``left`` is what a failed task has left: ``partial/<path>`` among the logs of its job."""
     by_key: dict[str, list[Attempt]] = {}
     for attempt in sorted(attempts, key=lambda attempt: attempt.number):
         by_key.setdefault(attempt.key, []).append(attempt)
+    remains = list(left)
     ordered = sorted(jobs, key=lambda job: (job.created_on, job.key))
     shown = {
         "href": href,
@@ -41,6 +44,8 @@ def show_execution(
         "message": execution_status(task, now).get("message", ""),
         "jobs": [_show_job(job, by_key.get(job.key, []), log_href) for job in ordered],
     }
+    for job, job_shown in zip(ordered, shown["jobs"], strict=True):
+        job_shown["logs"] |= _partial(by_key.get(job.key, []), remains, log_href)
     return _known(shown)
 
 
@@ -65,6 +70,15 @@ def _reuse(reuse: Reuse) -> dict[str, Any]:
     """What memoization did for a job: a key of our own, and only where a project or task asks for memoization."""
     shown = {"reused": reuse.reused, "why": list(reuse.why), "result": reuse.memo, "task": reuse.task}
     return _known(shown)
+
+
+def _partial(attempts: list[Attempt], left: list[File], log_href: Callable[[str], str]) -> dict[str, str]:
+    """What the last attempt of a job has left, by its path in the working directory."""
+    below = f"job:{attempts[-1].id}/{WORK_DIRECTORY}/" if attempts else None
+    if below is None or not left:
+        return {}
+    found = ((str(file.location), file.id) for file in left)
+    return {f"partial/{place.removeprefix(below)}": log_href(file) for place, file in found if place.startswith(below)}
 
 
 def _instance(executor: str, resources: Resources) -> dict[str, Any]:

@@ -45,7 +45,7 @@ from araneus.model.errors import ConcurrentChange, Fault, Refusal
 from araneus.model.ids import AppId, is_uuid, new_uuid
 from araneus.model.project import Project
 from araneus.model.task import Status, Task, check_deletable, check_editable
-from araneus.store import jobs, projects, tasks
+from araneus.store import jobs, leftovers, projects, tasks
 from araneus.store.database import Connection
 from araneus.store.page import Page
 
@@ -134,6 +134,7 @@ def get_execution_details(call: Call, services: Services) -> Answer:
     with services.database.read() as conn:
         task, _ = visible_task(conn, task_id(call), call.caller.username)
         found, attempts = jobs.shown_for_task(conn, task.id), jobs.attempts_for(conn, task.id)
+        left = leftovers.of_task(conn, task.id) if task.status is Status.FAILED else []
     shown = show_execution(
         task,
         call.href("tasks", task.id, "execution_details"),
@@ -141,6 +142,7 @@ def get_execution_details(call: Call, services: Services) -> Answer:
         attempts=attempts,
         log_href=lambda identity: call.href("files", identity, "download_info"),
         now=services.clock(),
+        left=left,
     )
     return wire.one(call, shown)
 

@@ -30,7 +30,7 @@ from araneus.scheduler.removal import Bin
 from araneus.storage.listing import keep_tree
 from araneus.storage.posix import sweep_incoming
 from araneus.storage.shelves import Shelves
-from araneus.store import files, jobs, memos, secrets, uploads
+from araneus.store import files, jobs, leftovers, memos, secrets, uploads
 from araneus.store.chunks import chunks
 from araneus.store.database import Database
 from araneus.store.jobs import Fate
@@ -227,7 +227,7 @@ class Housekeeping:
             # The row of an attempt is committed before its directory is made: this look sees all of them.
             with self._database.read() as connection:
                 fates = jobs.fates(connection, names)
-            now = self._clock()
+            now, gone = self._clock(), list[str]()
             for name in names:
                 directory = self._premises.jobs / name
                 fate = fates.get(name)
@@ -237,6 +237,10 @@ class Housekeeping:
                     keep_tree(directory)
                     # Every part, not only the first that there is.
                     working += sum(self._bin.throw(directory / part) for part in _WORKING) > 0
+                    gone.append(name)
+            if gone:
+                with self._database.write() as connection:
+                    leftovers.drop(connection, gone)
             if not go_on():
                 break
         return whole, working

@@ -97,7 +97,7 @@ class Planner:
             name=safe_file_name(_basename(value)),
             parent=parent,
             target=() if parent else self._target,
-            metadata=_metadata(value),
+            metadata=kept_metadata(value),
         )
         shown = _shown(node.id, node.name, node.size, node.metadata)
         self._add(node)
@@ -230,7 +230,7 @@ def _basename(value: FileValue) -> str:
     return str(name)
 
 
-def _metadata(value: FileValue) -> dict[str, Any]:
+def kept_metadata(value: FileValue) -> dict[str, Any]:
     """The pairs that the platform accepts; a tool's odd ones are left out rather than losing its file."""
     kept: dict[str, Any] = {}
     given = value.get("metadata")
@@ -243,7 +243,7 @@ def _metadata(value: FileValue) -> dict[str, Any]:
 
 
 def _says_the_same(value: FileValue, row: File) -> bool:
-    return "metadata" not in value or _metadata(value) == row.metadata
+    return "metadata" not in value or kept_metadata(value) == row.metadata
 
 
 def _shown(identity: str, name: str, size: int | None, metadata: Mapping[str, Any]) -> FileValue:

@@ -14,10 +14,11 @@ from araneus.model.file import Location
 from araneus.model.job import FINISHED, Job, JobStatus, Outcome, Reason
 from araneus.model.task import TERMINAL, Progress, Status, Task, step
 from araneus.scheduler.facts import Aborted, AttemptEnd, Completed, Failed, Memories, Prepared, Steps, Verdict
+from araneus.scheduler.leftovers import leftovers
 from araneus.scheduler.progress import progress
 from araneus.scheduler.publish import place
 from araneus.storage.base import Storage
-from araneus.store import holds, jobs, memos, tasks
+from araneus.store import files, holds, jobs, memos, tasks
 from araneus.store.database import Connection
 from araneus.store.locks import Turn, take_turn
 
@@ -87,6 +88,8 @@ def record(
             tasks.set_progress(connection, entry.task, entry.progress)
         if statuses[entry.task] in {Status.FAILED, Status.ABORTED}:
             _close(connection, entry.task, now)
+        if statuses[entry.task] is Status.FAILED and isinstance(entry.verdict, Failed):
+            _leave(connection, entry, now)
     over = [entry.task for entry in alive if statuses[entry.task] in TERMINAL]
     holds.insert(connection, {entry.task: entry.given for entry in alive if entry.task not in over})
     holds.drop(connection, over)
@@ -159,6 +162,14 @@ def _save(connection: Connection, task: Task, to: Status, entry: Entry, now: dat
     if isinstance(verdict, Completed) and to is Status.COMPLETED:
         changed = replace(changed, outputs=place(connection, task, entry.root, verdict, now))
     tasks.save(connection, task, changed, event)
+
+
+def _leave(connection: Connection, entry: Entry, now: datetime) -> None:
+    """Keep what a failed task has made so far where people can look at it."""
+    rows, attempts = jobs.for_task(connection, entry.task), jobs.attempts_for(connection, entry.task)
+    left = leftovers(entry.task, entry.project, rows, attempts, now)
+    if entry.root and left:
+        files.insert(connection, *(replace(file, parent=entry.root) for file in left))
 
 
 def _close(connection: Connection, task: str, now: datetime) -> None:

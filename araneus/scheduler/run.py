@@ -38,6 +38,7 @@ from araneus.model.task import Task
 from araneus.scheduler.contents import loader
 from araneus.scheduler.facts import AttemptEnd, Completed, Facts, Failed, Memories, Prepared, Steps
 from araneus.scheduler.inputs import Located, known_locations, locate_inputs
+from araneus.scheduler.leftovers import partial_outputs
 from araneus.scheduler.memory import Circle, Memory, Recalled
 from araneus.scheduler.messages import app_invalid, job_failed, task_failed, task_logs
 from araneus.scheduler.names import targets
@@ -407,7 +408,10 @@ class Run:
             turn.jobs.append(replace(job, status=JobStatus.QUEUED, started_on=None))
             self._backlog.appendleft(live.ready)
             return
-        if outputs is not None:
+        if not outcome.succeeded:
+            evaluator = self._evaluator(live.ready.tool)
+            outputs = partial_outputs(live.ready.tool, live.invocation, directory, evaluator, outcome.exit_code)
+        elif outputs is not None:
             _keep_outputs(directory, outputs)
             if self._memory is not None and live.recalled is not None:
                 memo, reuse = self._memory.keep(live.ready, live.recalled, live.attempt, outputs)

@@ -155,3 +155,19 @@ def test_secondary_files_travel_with_their_primary(lab: Lab) -> None:
     assert row.location is not None
     shown = b"".join(lab.server.services.storage.read(row.location))
     assert shown.split() == [b"a.txt", b"a.txt.idx"]
+
+
+def test_what_a_failed_task_has_made_is_read_from_its_details(lab: Lab, api: Any, tmp_path: Path) -> None:
+    outputs = {"out": {"type": "File", "outputBinding": {"glob": "a b.txt"}}}
+    lab.install("half", tool("echo half > 'a b.txt'; exit 4", outputs=outputs))
+    task = ended(lab, run(lab, "half", {}))
+    assert (task["status"], task["outputs"]) == ("FAILED", {"out": None})
+    (job,) = api.tasks.get(task["id"]).get_execution_details().jobs
+    file = job.logs["partial/a b.txt"]
+    file.download(str(tmp_path / "got"))
+    assert (tmp_path / "got").read_text() == "half\n"
+    assert (file.name, file.origin.task) == ("a b.txt", task["id"])
+    listed = lab.client.get("/v2/files", params={"project": lab.project}).json()
+    assert listed["items"] == []
+    copied = lab.client.post(f"/v2/files/{file.id}/actions/copy", json={"project": lab.project})
+    assert copied.status_code in {403, 404}
