@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture ``araneus`` is a server for one test (docs/testing.md).
+"""The pytest plugin: the fixtures ``araneus`` and ``cavatica`` are a server for one test (docs/testing.md).
 
 Each test has a process, a directory and a database of its own, so nothing of one test can be seen in the next. What
 takes long and is the same for all, the tables, is made once in a session and copied while it is empty. The server holds
@@ -10,14 +10,17 @@ import importlib.util
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -26,6 +29,7 @@ _PAUSE = 0.01
 _LEAVE = 15.0
 _TAIL = 60
 _MAKE_TABLES = "import sys; from araneus.store.database import Database; d = Database.open(sys.argv[1]); d.migrate()"
+_NAMES = ("cavatica-api.sbgenomics.com", "api.sbgenomics.com")
 _TRUST = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 _BYTECODE = "PYTHONDONTWRITEBYTECODE"
 
@@ -83,25 +87,68 @@ def araneus(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[AraneusServer]:
     """A server of this test's own; SB_API_ENDPOINT and SB_AUTH_TOKEN lead scripts and their clients to it."""
-    data = tmp_path_factory.mktemp("araneus") / "data"
-    (data / "log").mkdir(parents=True, mode=0o700)
-    shutil.copyfile(_araneus_tables, data / "araneus.db")
-    (data / "araneus.db").chmod(0o600)
-    environment = _environment(_settings(araneus_settings), _araneus_tables.parent / "bytecode")
-    process = _start(data, environment)
-    try:
-        server = _ready(process, data)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("SB_API_ENDPOINT", server.endpoint)
-            patch.setenv("SB_AUTH_TOKEN", server.token)
-            if (data / "tls").is_dir():
-                for name in _TRUST:
-                    patch.setenv(name, str(data / "tls" / "ca.pem"))
+    with _serving(araneus_settings, _araneus_tables, tmp_path_factory) as server, _leading_to(server):
+        yield server
+
+
+@pytest.fixture
+def cavatica(
+    araneus_settings: Mapping[str, object],
+    _araneus_tables: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[AraneusServer]:
+    """The same under the address of the platform, for scripts that have it written into them: in this test, and in
+    every Python that it starts, the platform's names lead to the server of the test."""
+    settings = {**araneus_settings, "server.tls": True}
+    with _serving(settings, _araneus_tables, tmp_path_factory) as real:
+        server = replace(real, endpoint=f"https://{_NAMES[0]}/v2")
+        with _leading_to(server), _redirected(real):
             yield server
-            if "api" in server.__dict__:
-                server.api.session.close()
+
+
+@contextmanager
+def _serving(
+    settings: Mapping[str, object], tables: Path, directories: pytest.TempPathFactory
+) -> Iterator[AraneusServer]:
+    data = directories.mktemp("araneus") / "data"
+    (data / "log").mkdir(parents=True, mode=0o700)
+    shutil.copyfile(tables, data / "araneus.db")
+    (data / "araneus.db").chmod(0o600)
+    process = _start(data, _environment(_settings(settings), tables.parent / "bytecode"))
+    try:
+        yield _ready(process, data)
     finally:
         _stop(process)
+
+
+@contextmanager
+def _leading_to(server: AraneusServer) -> Iterator[None]:
+    """The variables with which clients and scripts find the server, and trust it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SB_API_ENDPOINT", server.endpoint)
+        patch.setenv("SB_AUTH_TOKEN", server.token)
+        if (server.data / "tls").is_dir():
+            for name in _TRUST:
+                patch.setenv(name, str(server.data / "tls" / "ca.pem"))
+        yield
+        if "api" in server.__dict__:
+            server.api.session.close()
+
+
+@contextmanager
+def _redirected(server: AraneusServer) -> Iterator[None]:
+    """The names of the platform lead to the server, here and in each Python that is started."""
+    from araneus.redirect import sitecustomize  # noqa: PLC0415 (only for who asks)
+
+    address = urlsplit(server.endpoint)
+    host, port = str(address.hostname), address.port or 443
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", sitecustomize.redirecting(socket.getaddrinfo, _NAMES, host, port))
+        patch.setenv(sitecustomize.VARIABLE, f"{','.join(_NAMES)}={host}:{port}")
+        patch.setenv("PYTHONPATH", str(Path(sitecustomize.__file__).parent), prepend=os.pathsep)
+        for name in ("NO_PROXY", "no_proxy"):
+            patch.setenv(name, ",".join(_NAMES), prepend=",")
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -120,9 +167,9 @@ def _araneus_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show the end of the server's log with a test that failed."""
     report = yield
-    server = getattr(item, "funcargs", {}).get("araneus")
-    if report.failed and isinstance(server, AraneusServer):
-        report.sections.append(("Araneus server log", server.log()))
+    if report.failed:
+        servers = [one for one in getattr(item, "funcargs", {}).values() if isinstance(one, AraneusServer)]
+        report.sections += [("Araneus server log", server.log()) for server in servers]
     return report
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from araneus import pytest_plugin
 from tests.conftest import CHECKOUT
 from tests.live import BYTECODE, jobs_under
 
@@ -123,6 +124,38 @@ def test_what_the_page_says_of_settings(work: Path) -> None:
     assert outcome(done) == "2 passed", done.stdout + done.stderr
 
 
+def test_the_example_with_the_address_of_the_platform_runs(work: Path) -> None:
+    page = (CHECKOUT / "docs" / "testing.md").read_text()
+    script, tests = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[3:]
+    (work / "names.py").write_text(script)
+    (work / "test_names.py").write_text(
+        tests + "\n\ndef test_after():\n    import os, socket\n    assert 'ARANEUS_REDIRECT' not in os.environ\n"
+        "    assert socket.getaddrinfo.__module__ == 'socket'\n"
+    )
+    done = run(work, "-W", "error", "-q")
+    assert outcome(done) == "3 passed", done.stdout + done.stderr
+
+
+def test_another_sitecustomize_has_its_turn_and_other_names_their_addresses(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('theirs')\n")
+    script = (
+        "import asyncio, socket\n"
+        "ask = lambda name: socket.getaddrinfo(name, 443, type=socket.SOCK_STREAM)[0][4][:2]\n"
+        "print(ask('api.example.org'), ask('API.example.org.'), ask(b'api.example.org'), ask('127.0.0.1'))\n"
+        "loop = asyncio.new_event_loop()\n"
+        "print(loop.run_until_complete(loop.getaddrinfo('api.example.org', 443))[0][4][:2])\n"
+        "loop.close()\n"
+    )
+    redirect = Path(pytest_plugin.__file__).parent / "redirect"
+    kept = environment() | {
+        "PYTHONPATH": os.pathsep.join([str(redirect), str(tmp_path)]),
+        "ARANEUS_REDIRECT": "api.example.org,b.example.org=127.0.0.7:8443",
+    }
+    done = subprocess.run([sys.executable, "-c", script], env=kept, capture_output=True, text=True, check=True)
+    to = "('127.0.0.7', 8443)"
+    assert done.stdout.splitlines() == ["theirs", f"{to} {to} {to} ('127.0.0.1', 443)", to]
+
+
 def test_a_server_with_tls_is_trusted_by_what_the_test_starts(work: Path) -> None:
     (work / "conftest.py").write_text(
         "import pytest\n@pytest.fixture(scope='session')\ndef araneus_settings():\n    return {'server.tls': True}\n"
@@ -169,7 +202,7 @@ def test_a_failed_test_shows_the_log_and_leaves_no_tool_behind(work: Path) -> No
     shown = done.stdout.split("Araneus server log")[1]
     assert "--- scheduler.log" in shown
     assert "task_taken" in shown
-    assert gone(work.parent, 5.0)
+    assert gone(work.parent)
 
 
 def test_a_server_that_cannot_start_says_why(work: Path) -> None:
@@ -191,15 +224,19 @@ def test_a_run_that_is_killed_takes_server_and_tools_with_it(work: Path, number:
         SLEEPER
         + "def test_it(araneus):\n    sleeping(araneus.api)\n    open('ready', 'w').close()\n    time.sleep(300)\n"
     )
-    with subprocess.Popen(line(work), cwd=work, env=environment(), stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 60
-        while not (work / "ready").exists():
+    process = subprocess.Popen(line(work), cwd=work, env=environment(), stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 120
+        # A job is said to run a moment before its process is what it will be.
+        while not ((work / "ready").exists() and jobs_under(work.parent)):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        assert jobs_under(work.parent)
         process.send_signal(number)
         process.wait(60)
+    finally:
+        process.kill()
+        process.wait()
     assert gone(work.parent)
 
 
