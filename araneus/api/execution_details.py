@@ -51,7 +51,7 @@ def show_execution(
 
 def _show_job(job: Job, attempts: list[Attempt], log_href: Callable[[str], str]) -> dict[str, Any]:
     last = attempts[-1] if attempts else None
-    logs = log_ids(last.id) if last else {}
+    logs = log_ids(last.id, last.outcome.logs if last.outcome else ()) if last else {}
     shown = {
         "name": job.name,
         "start_time": timestamp(job.started_on),
@@ -95,4 +95,4 @@ def _known(shown: dict[str, Any]) -> dict[str, Any]:
 def _named(logs: Mapping[str, str]) -> dict[str, str]:
     """The logs by file name, and the two streams also under the names that the documentation's example has."""
     streams = {alias: logs[name] for alias, name in STREAMS.items() if name in logs}
-    return {**logs, **streams}
+    return {**streams, **logs}

@@ -4,12 +4,12 @@
 from sqlalchemy import Connection, bindparam, select
 
 from araneus.model.file import File
-from araneus.model.job import log_of
+from araneus.model.job import SAVED_LOGS, log_of
 from araneus.store import tables
 
 _attempts, _tasks, _projects = tables.attempts, tables.tasks, tables.projects
 _GET = (
-    select(_attempts.c.id, _attempts.c.created_on, _tasks.c.project, _projects.c.root_folder)
+    select(_attempts.c.id, _attempts.c.created_on, _attempts.c.outcome, _tasks.c.project, _projects.c.root_folder)
     .join(_tasks, _tasks.c.id == _attempts.c.task)
     .join(_projects, _projects.c.id == _tasks.c.project)
     # A range of the primary key: ids sort by their characters in both databases, and no digit lies behind "g".
@@ -24,17 +24,23 @@ def get(conn: Connection, file_id: str) -> File | None:
     named = log_of(file_id)
     if named is None:
         return None
-    stem, name = named
+    stem, which = named
     row = conn.execute(_GET, {"stem": stem, "behind": stem + "g"}).first()
     if row is None:
         return None
-    attempt, created_on, project, root = row
+    attempt, created_on, outcome, project, root = row
+    if isinstance(which, str):
+        name = place = which
+    elif outcome is not None and which < len(outcome.logs):
+        name, place = outcome.logs[which].rpartition("/")[2], f"{SAVED_LOGS}/{which}"
+    else:
+        return None
     return File(
         id=file_id,
         project=project,
         parent=root,
         name=name,
-        location=f"job:{attempt}/{name}",
+        location=f"job:{attempt}/{place}",
         hidden=True,
         created_on=created_on,
         modified_on=created_on,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from araneus.model.errors import ConcurrentChange, Refusal
-from araneus.model.job import JobStatus, Reason, log_ids
+from araneus.model.job import LOG_NAMES, JobStatus, Reason, log_ids
 from araneus.model.task import Status
 from araneus.scheduler.loop import Options
 from tests.scheduler.house import OWNER, PROJECT, House, small, tool
@@ -74,7 +74,8 @@ def test_the_job_and_its_logs_can_be_read(house: House) -> None:
     assert attempt.outcome is not None
     assert attempt.outcome.exit_code == 0
     logs = {name: house.content({"path": identity}) for name, identity in log_ids(attempt.id).items()}
-    assert set(logs) == {"cmd.log", "job.err.log", "job.out.log", "job.json", "cwl.output.json"}
+    assert set(logs) == set(LOG_NAMES)
+    assert logs["job.tree.log"] == b"              2  out\n"
     assert logs["job.out.log"] == b"out\n"
     assert logs["job.err.log"] == b"err\n"
     assert json.loads(logs["cwl.output.json"])["out"]["basename"] == "out"
