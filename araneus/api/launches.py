@@ -80,9 +80,8 @@ def _add_children(services: Services, parent: Task, drafts: Sequence[Task], acto
     try:
         with services.database.write() as conn:
             queued, event = step(parent, Status.QUEUED, now=now, actor=actor, message=message)
-            saved = tasks.save(conn, parent, queued, event)
-            tasks.insert(conn, *made, events=events)
-            return saved
+            tasks.insert(conn, *made, events=events)  # which locks the project: before any of its tasks
+            return tasks.save(conn, parent, queued, event)
     except ConcurrentChange:
         with services.database.read() as conn:
             found = tasks.get(conn, parent.id)

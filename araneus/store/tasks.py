@@ -145,6 +145,9 @@ def set_progress(conn: Connection, task_id: str, progress: Progress) -> None:
 
 def delete(conn: Connection, task: Task) -> None:
     """Delete a task with its history, as it was read. Raises `ConcurrentChange` when it has moved on or is gone."""
+    # The project before its tasks, as whoever deletes it locks them.
+    held = select(tables.projects.c.id).where(tables.projects.c.id == task.project)
+    conn.execute(held.with_for_update(key_share=True)).first()
     result = conn.execute(delete_from(_table).where(_table.c.id == task.id, _table.c.version == task.version))
     if result.rowcount != 1:
         raise ConcurrentChange(f"task {task.id} changed since version {task.version} of it was read")

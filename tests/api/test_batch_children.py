@@ -1,6 +1,7 @@
 """How the children of a batch come about: groups by several keys, both steps of a run, and the step that was missed."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -205,3 +206,24 @@ def test_the_events_of_new_tasks_are_theirs(lab: Lab) -> None:
     _, event = step(task, S.QUEUED, now=utc_now(), actor="rosalind")
     with lab.server.services.database.write() as conn, pytest.raises(ValueError, match="events that led"):
         tasks.insert(conn, replace(task, id="7d3f2a10-5c1b-4a0e-9b2e-2f6c1a9e0b41"), events=[event])
+
+
+def test_batches_that_are_made_while_their_project_goes(server: Server) -> None:
+    """The project or the batch comes first; neither waits for the other for ever."""
+    for turn in range(6):
+        with make_lab(server, name=f"Gone {turn}") as lab:
+            lab.install()
+            running, doomed = a_batch(lab, 20), lab.task(name="draft")
+
+            def run(lab: Lab = lab, task: dict[str, Any] = running) -> int:
+                return act(lab, task, "run").status_code
+
+            def delete_draft(lab: Lab = lab, task: dict[str, Any] = doomed) -> int:
+                return lab.client.delete(f"/v2/tasks/{task['id']}").status_code
+
+            def delete_project(lab: Lab = lab) -> int:
+                return lab.client.delete(f"/v2/projects/{lab.project}").status_code
+
+            with ThreadPoolExecutor(3) as pool:
+                ran, gone, deleted = (each.result() for each in map(pool.submit, (run, delete_draft, delete_project)))
+            assert (ran in {200, 404}, gone in {204, 404}, deleted) == (True, True, 204)

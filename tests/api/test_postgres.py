@@ -1,11 +1,15 @@
 """The same server on PostgreSQL, where everything runs in threads and transactions really overlap."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
+from araneus.model.task import Progress, Status
+from araneus.store import projects, tasks
 from araneus.testing.postgres import PostgresAbsent, PrivatePostgres
 from tests.api import (
     test_batch_children,
@@ -20,6 +24,7 @@ from tests.api import (
     test_uploads,
 )
 from tests.api.conftest import Server, running
+from tests.api.tasks_fixtures import Lab, stored
 
 pytestmark = pytest.mark.postgres
 project = test_files.project
@@ -93,3 +98,25 @@ test_divisions = test_people.test_other_divisions_do_not_exist
 test_batch_steps = test_batch_children.test_a_batch_is_created_then_queued_with_all_its_children
 test_batch_left = test_batch_children.test_a_batch_whose_maker_died_gets_its_children
 test_reruns_of_failed = test_reruns.test_failed_tasks_run_again_and_reasons_are_grouped
+test_batches_while_projects_go = test_batch_children.test_batches_that_are_made_while_their_project_goes
+
+
+@pytest.mark.parametrize("action", ["run", "delete"])
+def test_nobody_holds_a_task_while_he_waits_for_its_project(lab: Lab, action: str) -> None:
+    """Whoever deletes a project locks it and then its tasks; the other way round two would wait for each other."""
+    database = lab.server.services.database
+    task = test_batch_children.a_batch(lab)
+    path = f"/v2/tasks/{task['id']}"
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as conn:
+            projects.lock(conn, lab.project)
+            if action == "run":
+                waiting = pool.submit(lab.client.post, f"{path}/actions/run")
+                while stored(lab, task["id"]).status is Status.DRAFT:
+                    time.sleep(0.01)
+            else:
+                waiting = pool.submit(lab.client.delete, path)
+            time.sleep(0.5)
+            assert not waiting.done()
+            tasks.set_progress(conn, task["id"], Progress(message="held"))
+        assert waiting.result().is_success
