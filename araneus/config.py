@@ -68,6 +68,8 @@ class JobSettings:
     network: bool
     path: str
     end_with_server: bool
+    memory_growth: float
+    interrupt_after: float
     images: Mapping[str, str]
 
 
@@ -162,6 +164,8 @@ _LEAST: dict[tuple[str, str], float] = {
     ("jobs", "cores"): 0,
     ("jobs", "memory"): 0,
     ("jobs", "memory_headroom"): 1,
+    ("jobs", "memory_growth"): 1,
+    ("jobs", "interrupt_after"): 0,
     ("jobs", "max_processes"): 16,
 }
 _HIGHEST_PRICE = 1e6

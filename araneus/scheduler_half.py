@@ -1,5 +1,6 @@
 """The running half of a server: claims tasks and runs their jobs until told to stop."""
 
+import math
 import os
 import signal
 import threading
@@ -16,7 +17,7 @@ from araneus.executors.containers import Containers
 from araneus.half import Word, build_storage, clock, open_database, watch_parent
 from araneus.scheduler.ending import abort_and_wait
 from araneus.scheduler.housekeeping import Housekeeping, Premises
-from araneus.scheduler.loop import Scheduler
+from araneus.scheduler.loop import Options, Scheduler
 from araneus.store.database import Database, WrongSchema
 from araneus.store.guard import SchedulerLock
 from araneus.store.wakeup import WakeupListener
@@ -50,6 +51,7 @@ def run(settings: Settings, parent: int, word: Word) -> None:
             ),
             jobs_directory=settings.jobs_directory,
             clock=clock,
+            options=Options(memory_growth=settings.jobs.memory_growth),
         )
         premises = Premises(
             storage=settings.storage_directory,
@@ -72,6 +74,7 @@ def _executor(settings: Settings, containers: Containers) -> Apart:
         memory=containers.policy.memory,
         containers=containers,
         say=lambda message: _log.info("executor", message=message),
+        interrupt_after=settings.jobs.interrupt_after or math.inf,
     )
 
 

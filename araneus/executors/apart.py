@@ -8,6 +8,7 @@ go on.
 """
 
 import contextlib
+import math
 import os
 import select
 import signal
@@ -60,12 +61,20 @@ class Apart:
         containers: Containers,
         say: Callable[[str], None] = lambda _: None,
         grace: float | None = None,
+        interrupt_after: float = math.inf,
     ) -> None:
         self._room = Room(cores, memory)
         bare = containers.bare
         self._allowed = bare.allowed if isinstance(bare, Guarded) else None
         sent = containers if not isinstance(bare, Guarded) else replace(containers, bare=bare.host)
-        self._plan = Plan(cores=cores, memory=memory, containers=sent, guarded=self._allowed is not None, grace=grace)
+        self._plan = Plan(
+            cores=cores,
+            memory=memory,
+            containers=sent,
+            guarded=self._allowed is not None,
+            grace=grace,
+            interrupt_after=interrupt_after,
+        )
         self._say = say
         self._sent: dict[str, Submission | Path] = {}
         self._ended: list[Ended] = []

@@ -41,6 +41,7 @@ class _Office:
             say=lambda text: channel.send(Say(text)),
             grace=GRACE if plan.grace is None else plan.grace,
             starters=0,
+            interrupt_after=plan.interrupt_after,
         )
 
     def obey(self, command: Command) -> None:

@@ -55,7 +55,8 @@ class Submission:
     ``directory`` is the job directory (absolute). ``work``, ``temporary`` are the working and scratch directories as
     the tool sees them; without a container they are inside ``directory``. ``stdin`` is a path as the tool sees it;
     ``stdout`` and ``stderr`` are names relative to ``work``, or None for the job directory's own log files.
-    ``time_limit`` is in seconds of wall time. ``job`` is the job object, kept for people as ``job.json``.
+    ``time_limit`` is in seconds of wall time. ``interruptible``: it may run where the place can be taken away at any
+    time, for less money. ``job`` is the job object, kept for people as ``job.json``.
     """
 
     attempt: str
@@ -73,6 +74,7 @@ class Submission:
     image: Image | None = None
     network: bool = False
     time_limit: float | None = None
+    interruptible: bool = False
     job: Mapping[str, object] = field(default_factory=dict)
 
 

@@ -4,6 +4,7 @@ Both ends are ours and the socket is nobody else's, so the objects are pickled.
 """
 
 import contextlib
+import math
 import os
 import pickle
 import select
@@ -33,6 +34,7 @@ class Plan:
     containers: Containers
     guarded: bool = False
     grace: float | None = None
+    interrupt_after: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,13 +48,15 @@ class _Active:
     child: bool = False
     watched: bool = False
     deadline: float = math.inf
+    interrupt_at: float = math.inf
     kill_at: float = math.inf
     stop: Stop | None = None
 
     def due(self, tick: float) -> float:
         """When the clock next matters to this attempt; ``tick`` when it has to be looked at."""
         look = tick if self.submission is None and not self.watched else math.inf
-        return min(self.kill_at, self.deadline if self.stop is None else math.inf, look)
+        end = min(self.deadline, self.interrupt_at) if self.stop is None else math.inf
+        return min(self.kill_at, end, look)
 
     @property
     def suspect(self) -> processes.Suspect:
@@ -68,7 +70,8 @@ class LocalExecutor:
 
     ``cores`` and ``memory`` (MiB) are what its attempts may take together; ``say`` is told what a person should see
     (an image is being fetched); ``grace`` is in seconds; ``watch`` may be one for systems without pidfds; ``starters``
-    threads start attempts, or with 0 the caller's own.
+    threads start attempts, or with 0 the caller's own. Interruptible attempts are interrupted ``interrupt_after``
+    seconds after their start, as a cloud may do: to see what a task makes of it.
     """
 
     name = "local"
@@ -84,11 +87,13 @@ class LocalExecutor:
         grace: float = GRACE,
         watch: Watch | None = None,
         starters: int = 2,
+        interrupt_after: float = math.inf,
     ) -> None:
         self.room = Room(cores, memory)
         self._containers = containers
         self._clock = clock
         self._grace = grace
+        self._interrupt_after = interrupt_after
         processes.keep_descriptors()
         self._watch = watch or Watch()
         self._fetcher = Fetcher(self._watch.wake, say)
@@ -188,6 +193,9 @@ class LocalExecutor:
         if isinstance(result, int):
             active.pid = result
             active.child = True
+            if submission.interruptible:
+                active.interrupt_at = time.monotonic() + self._interrupt_after
+                self._watch.at(active.interrupt_at)
             self._follow(active, submission.time_limit)
         else:
             del self._active[active.attempt]
@@ -259,6 +267,8 @@ class LocalExecutor:
         for active in list(self._active.values()):
             if active.stop is None and active.deadline <= now:
                 self._stop(active, Stop.TIME_LIMIT)
+            if active.stop is None and active.interrupt_at <= now:
+                self._stop(active, Stop.INTERRUPTED)
             if active.kill_at <= now:
                 active.kill_at = now + 1.0
                 self._kill(active)

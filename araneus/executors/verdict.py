@@ -14,6 +14,7 @@ class Stop(StrEnum):
 
     CANCELLED = "cancelled"
     TIME_LIMIT = "time_limit"
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,8 @@ def verdict(finding: Finding, *, stop: Stop | None = None, status: int | None = 
         return Outcome(reason=Reason.CANCELLED, message="The job was cancelled.", exit_code=finding.exit_code)
     if stop is Stop.TIME_LIMIT:
         return Outcome(reason=Reason.TIME_LIMIT, exit_code=finding.exit_code)
+    if stop is Stop.INTERRUPTED:
+        return Outcome(reason=Reason.INTERRUPTED, message="The place where the job ran was taken away.")
     code = finding.exit_code
     if code is None and finding.trace is Trace.LOST and status is not None and status >= 0:
         code = status

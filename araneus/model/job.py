@@ -51,6 +51,7 @@ class Reason(StrEnum):
     NOT_STARTED = "not_started"
     CANCELLED = "cancelled"
     LOST = "lost"
+    INTERRUPTED = "interrupted"
     DISK_FULL = "disk_full"
     MISSING_OUTPUT = "missing_output"
     BAD_OUTPUT = "bad_output"

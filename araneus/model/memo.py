@@ -1,8 +1,8 @@
 """Memos: what jobs made, remembered so that a later job that is the same need not run.
 
 Two jobs are the same when all parts of their keys are: the tool, its image, what each input holds and is called, the
-command line with everything that is put in place for it, and the resources, when expressions see them. A memo serves the
-project in which it was made. Pure. Source: execution semantics of the platform, "Memoization".
+command line with everything that is put in place for it, and the resources, when expressions see them. A memo serves
+the project in which it was made. Pure. Source: execution semantics of the platform, "Memoization".
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,9 +30,9 @@ class Kept:
 class Memo:
     """What one job made. ``key`` is the hash of all ``parts``; ``app`` is without its revision, ``job`` the job's path.
 
-    ``files`` lie under their paths in the working directory, ``folders`` too; in ``outputs`` locations are ``work:`` and
-    such a path, or ``given:`` and the content of a file that was given to the job. ``sources`` are the other projects
-    whose files its task was given. A void memo is never used again; what it held is gone.
+    ``files`` lie under their paths in the working directory, ``folders`` too; in ``outputs`` locations are ``work:``
+    and such a path, or ``given:`` and the content of a file that was given to the job. ``sources`` are the other
+    projects whose files its task was given. A void memo is never used again; what it held is gone.
     """
 
     id: str

@@ -61,7 +61,8 @@ class Listener(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """Times are in seconds. ``poll`` finds lost wake-ups; ``max_tasks`` are in hand at once, the others stay QUEUED;
-    ``window`` jobs of a task are prepared ahead; ``patience`` is how long small jobs may pass a large one."""
+    ``window`` jobs of a task are prepared ahead; ``patience`` is how long small jobs may pass a large one;
+    ``memory_growth`` times the memory is what a job gets that ran out of it (1: it is not tried again)."""
 
     lanes: int = 8
     poll: float = 2.0
@@ -70,6 +71,7 @@ class Options:
     patience: float = 60.0
     lazy_write: float = 0.1
     max_troubles: int = 6
+    memory_growth: float = 1.0
 
 
 class Scheduler:
@@ -101,6 +103,7 @@ class Scheduler:
             executor=executor.name,
             clock=clock,
             window=options.window,
+            memory_growth=options.memory_growth,
         )
         self._writer = Writer(database, clock, storage)
         self._batches = Batches(database, clock)

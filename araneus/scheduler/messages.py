@@ -32,6 +32,7 @@ _SENTENCES = {
     Reason.NOT_STARTED: "could not be started",
     Reason.CANCELLED: "was cancelled",
     Reason.LOST: "was lost",
+    Reason.INTERRUPTED: "was interrupted",
     Reason.DISK_FULL: "failed: no space is left on the disk",
     Reason.MISSING_OUTPUT: "did not produce a required output",
     Reason.BAD_OUTPUT: "left outputs that cannot be used",

@@ -43,6 +43,7 @@ from araneus.scheduler.memory import Circle, Memory, Recalled
 from araneus.scheduler.messages import app_invalid, job_failed, task_failed, task_logs
 from araneus.scheduler.names import targets
 from araneus.scheduler.publish import Planner
+from araneus.scheduler.retries import Retries
 from araneus.scheduler.saved_logs import save_logs
 from araneus.scheduler.settling import settle
 from araneus.scheduler.staging import Gate, layout, submission
@@ -51,7 +52,6 @@ from araneus.store import apps, jobs, projects
 from araneus.store.database import Database
 
 OUTPUTS_LOG = "cwl.output.json"
-MAX_ATTEMPTS = 3
 MAX_COMMAND_LINE = 100_000
 FIRST = 8
 """How many jobs are prepared at once when none is waiting for room."""
@@ -72,6 +72,7 @@ class Means:
     executor: str
     clock: Callable[[], datetime]
     window: int = 64
+    memory_growth: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,9 @@ class Run:
         self._execution: Execution | None = None
         self._memory: Memory | None = None
         self._noted: Mapping[str, Reuse] = {}
+        self._retries = Retries(
+            interruptible=task.use_interruptible_instances, memory_growth=means.memory_growth
+        )
 
     def turn(self, ended: Sequence[Ended], waiting: int) -> Facts:
         """Take in how attempts ended and prepare more jobs; ``waiting`` is how many prepared ones still wait for room.
@@ -171,6 +175,8 @@ class Run:
         for attempt in setting.attempts:
             self._gate.open(Path(attempt.directory))
             self._numbers[attempt.key] = max(attempt.number, self._numbers.get(attempt.key, 0))
+            if attempt.outcome is not None:
+                self._retries.note(attempt, attempt.outcome)
         self._execution = Execution(
             setting.process, setting.located.inputs, self._evaluator, load=loader(self._gate.locate)
         )
@@ -317,7 +323,7 @@ class Run:
         before = attempt
         try:
             evaluator = self._evaluator(tool)
-            asked = attempt.resources if attempt else self._asked(resources(tool, ready.inputs, evaluator))
+            asked = attempt.resources if attempt else self._asked(ready.key, resources(tool, ready.inputs, evaluator))
             attempt = attempt or self._attempt(ready, asked)
             directory = Path(attempt.directory)
             invocation = prepare(tool, ready.inputs, layout(directory), asked, evaluator, locate=self._gate.locate)
@@ -329,6 +335,7 @@ class Run:
                 resources=asked,
                 locate=self._gate.locate,
                 network=self._network,
+                interruptible=self._retries.may_be_interrupted(ready.key),
                 name=ready.name,
             )
             recalled = self._recall(ready, invocation, attempt, look=before is None) if self._memory else None
@@ -368,8 +375,9 @@ class Run:
         _keep_outputs(Path(attempt.directory), outputs)
         self._finish(turn, replace(job, started_on=now, ended_on=now), outcome, outputs)
 
-    def _asked(self, resources: Resources) -> Resources:
-        """The same object for the same size, which is told apart quickly."""
+    def _asked(self, key: str, resources: Resources) -> Resources:
+        """What the job gets: the same object for the same size, which is told apart quickly."""
+        resources = self._retries.resources(key, resources)
         return self._sizes.setdefault(resources, resources)
 
     def _attempt(self, ready: ReadyJob, asked: Resources) -> Attempt:
@@ -404,10 +412,11 @@ class Run:
         if not outcome.succeeded:
             self._ran.add(live.job.key)
         job = replace(live.job, started_on=ended.started_on or live.job.created_on)
-        if outcome.reason is Reason.LOST and live.attempt.number < MAX_ATTEMPTS:
+        if self._retries.note(live.attempt, outcome):
             turn.jobs.append(replace(job, status=JobStatus.QUEUED, started_on=None))
             self._backlog.appendleft(live.ready)
             return
+        outcome = self._retries.explained(live.job.key, outcome)
         if not outcome.succeeded:
             evaluator = self._evaluator(live.ready.tool)
             outputs = partial_outputs(live.ready.tool, live.invocation, directory, evaluator, outcome.exit_code)

@@ -44,9 +44,11 @@ def submission(
     resources: Resources,
     locate: Locate,
     network: bool = True,
+    interruptible: bool = False,
     name: str = "",
 ) -> Submission:
     """What an executor needs to run the invocation. ``network`` False forbids it whatever the tool asks for.
+    ``interruptible``: see `Submission`.
 
     Raises `InputError` when ``locate`` refuses a location.
     """
@@ -72,6 +74,7 @@ def submission(
         image=_image(invocation.container, required=invocation.container_required),
         network=network and invocation.network,
         time_limit=invocation.time_limit,
+        interruptible=interruptible,
         job={"name": name, "inputs": invocation.inputs, "runtime": invocation.runtime},
     )
 
