@@ -210,6 +210,17 @@ def _division_join(given: argparse.Namespace) -> int:
     return commands.join_division(given.data.absolute(), given.division, given.username, given.role)
 
 
+def _define_division_leave(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("username", metavar="USERNAME", help="who shall belong to none")
+    _data(parser)
+
+
+def _division_leave(given: argparse.Namespace) -> int:
+    from araneus import commands  # noqa: PLC0415 (start fast)
+
+    return commands.leave_division(given.data.absolute(), given.username)
+
+
 def _define_token_create(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("username", metavar="USERNAME", help="whose token it is")
     _data(parser)
@@ -289,6 +300,7 @@ docs/portability.md says more about each.""",
     "user enable": Command("Enable a user again.", _define_user, _user_enable),
     "division add": Command("Add a division.", _define_division_add, _division_add),
     "division join": Command("Let a user belong to a division.", _define_division_join, _division_join),
+    "division leave": Command("Take a user out of a division and its teams.", _define_division_leave, _division_leave),
     "user list": Command("List the users.", _data, _user_list),
     "token create": Command(
         "Make a token and print it, this one time: only its hash is kept.", _define_token_create, _token_create

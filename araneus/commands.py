@@ -86,6 +86,18 @@ def join_division(data: Path, division: str, username: str, role: str) -> int:
     return _with_database(data, act)
 
 
+def leave_division(data: Path, username: str) -> int:
+    """``araneus division leave``: the exit code."""
+
+    def act(database: Database) -> int:
+        with database.write() as connection:
+            left = divisions.remove_member(connection, username)
+        print(f"User {username} belongs to no division{'' if left else ', as before'}.")
+        return 0 if left else 1
+
+    return _with_database(data, act)
+
+
 def create_token(data: Path, username: str, label: str, days: int | None) -> int:
     """``araneus token create``: the exit code. Only the token goes to standard output, so that it can be captured."""
 

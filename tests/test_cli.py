@@ -133,7 +133,9 @@ def test_a_division_is_made_and_joined(server: Server) -> None:
         endpoint = server.credentials["api_endpoint"]
         assert [item["name"] for item in client.get(f"{endpoint}/divisions").json()["items"]] == ["King's College"]
         (member,) = client.get(f"{endpoint}/users", params={"division": "kings"}).json()["items"]
-    assert (member["username"], member["role"]) == ("kathleen", "ADMIN")
+        assert (member["username"], member["role"]) == ("kathleen", "ADMIN")
+        whole(server, "division", "leave", "kathleen")
+        assert client.get(f"{endpoint}/divisions").json()["items"] == []
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,17 @@ aborts its children first.
 Source: API reference, tasks, section 10.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
 import structlog
 
-from araneus.model.errors import ConcurrentChange
+from araneus.model.errors import ConcurrentChange, Refusal
 from araneus.model.task import TERMINAL, TRANSITIONS, Progress, Status, Task, step
 from araneus.scheduler.record import ACTOR
-from araneus.store import tasks
+from araneus.store import projects, tasks
 from araneus.store.database import Connection, Database
 
 log = structlog.get_logger("araneus.scheduler")
@@ -92,6 +93,8 @@ class Batches:
             return None
         now = self._clock()
         if task.status is Status.ABORTING:
+            with contextlib.suppress(Refusal):  # before its tasks, as whoever deletes it; gone, its tasks are gone too
+                projects.lock(connection, task.project)
             self._abort_children(connection, task, now)
         counts = tasks.status_counts(connection, parent)
         to = parent_status(task.status, counts)

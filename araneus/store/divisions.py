@@ -59,6 +59,19 @@ def put_member(conn: Connection, member: DivisionMember) -> None:
     crowds.settle(conn, crowds.projects_of(conn, concerned), member.username)
 
 
+def remove_member(conn: Connection, username: str) -> bool:
+    """Take a user out of his division and its teams, and out of the projects that he saw only with these. False when
+    he belongs to none."""
+    crowds.lock_user(conn, username)
+    left = crowds.of_user(conn, username)
+    crowds.lock(conn, left)
+    conn.execute(delete_from(_within).where(_within.c.username == username))
+    table = tables.division_members
+    gone = conn.execute(delete_from(table).where(table.c.username == username)).rowcount > 0
+    crowds.settle(conn, crowds.projects_of(conn, left), username)
+    return gone
+
+
 def members(
     conn: Connection, division: str, *, role: Role | None = None, offset: int, limit: int
 ) -> Page[tuple[User, Role]]:

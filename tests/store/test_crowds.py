@@ -62,7 +62,7 @@ def act(conn: Connection, dice: random.Random) -> None:
     crowd, name = dice.choice([(Crowd.TEAM, team), (Crowd.DIVISION, dice.choice(DIVISIONS))])
     permissions = dice.choice([WRITER, RUNNER, Permissions()])
     known = crowds.get(conn, project, name)
-    match dice.randrange(8):
+    match dice.randrange(9):
         case 0 if known is None:
             crowds.insert(conn, CrowdMember(project=project, crowd=crowd, id=name, permissions=permissions))
         case 1 if known is not None:
@@ -78,6 +78,8 @@ def act(conn: Connection, dice: random.Random) -> None:
         case 6:
             projects.lock(conn, project)
             members.insert(conn, Member(project=project, username=user, permissions=permissions))
+        case 8:
+            divisions.remove_member(conn, user)
         case 7:
             projects.lock(conn, project)
             members.delete(conn, project, user)
