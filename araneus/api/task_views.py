@@ -138,12 +138,15 @@ def execution_status(task: Task, now: datetime) -> dict[str, Any]:
     progress = task.progress or Progress()
     told = task.status not in _SPEAK_FOR_THEMSELVES
     total = _milliseconds(task.start_time, task.end_time or now)
-    return {
+    queued = total - progress.running_duration if task.status is Status.QUEUED else progress.queued_duration
+    # It has been running before: only the machine's room can have put it back.
+    waits = {"system_limit": True} if task.status is Status.QUEUED and progress.running_duration else {}
+    return waits | {
         "message": (told and progress.message) or _MESSAGES[task.status],
         "message_code": (told and progress.message_code) or f"task_{task.status.value.lower()}",
         "steps_completed": progress.steps_completed,
         "steps_total": progress.steps_total,
-        "queued_duration": progress.queued_duration,
+        "queued_duration": max(0, queued),
         "running_duration": progress.running_duration,
         "execution_duration": progress.execution_duration,
         "duration": total,

@@ -21,6 +21,8 @@ class Active:
     ``flying`` are the attempts that the executor has; ``prepared`` ones are not in the database yet; ``waiting``
     counts those that are and wait for room.
     ``since`` is when the task was taken, in monotonic seconds.
+    ``queue_after``: seconds without room after which the task is shown as QUEUED; ``queued``: it is, and has been
+    RUNNING before; ``ran`` is then for how long, and for how long with a process.
     ``stopping``: nothing more is started, and the verdict is written when nothing flies any more.
     """
 
@@ -44,6 +46,11 @@ class Active:
     steps: Steps = field(default_factory=Steps)
     verdict: Verdict | None = None
     since: float = 0.0
+    queue_after: float = math.inf
+    idle_since: float = 0.0
+    queued: bool = False
+    queued_on: datetime | None = None
+    ran: tuple[timedelta, timedelta] = (timedelta(), timedelta())
     stopping: bool = False
     more: bool = True
     troubles: int = 0
@@ -52,7 +59,9 @@ class Active:
     shown_at: float = 0.0
 
     @classmethod
-    def of(cls, task: Task, run: Run, attempts: list[Attempt], now: float = 0.0) -> "Active":
+    def of(
+        cls, task: Task, run: Run, attempts: list[Attempt], now: float = 0.0, queue_after: float = math.inf
+    ) -> "Active":
         """A task as the database has it, with the attempts of it that were open when this process started."""
         return cls(
             task=task.id,
@@ -64,6 +73,9 @@ class Active:
             flying={attempt.id for attempt in attempts},
             shown=task.progress,
             since=now,
+            queue_after=queue_after,
+            idle_since=now,
+            ran=_ran(task),
         )
 
     def take(self, facts: Facts) -> None:
@@ -115,6 +127,7 @@ class Active:
         """An attempt of this task ended, and that was heard at ``now`` (monotonic). Of a task that is stopping nothing
         is collected any more."""
         self.flying.discard(ended.attempt)
+        self.idle_since = now
         if not self.stopping:
             self.heard_at = self.heard_at if self.inbox else now
             self.inbox.append(ended)
@@ -123,6 +136,8 @@ class Active:
         """The executor has this attempt now."""
         self.waiting -= 1
         self.flying.add(one.attempt.id)
+        if self.queued:
+            self.queued, self.claim = False, True
         self._runs(one, now)
 
     def resumed(self, one: Prepared) -> None:
@@ -132,15 +147,18 @@ class Active:
     def _runs(self, one: Prepared, now: datetime) -> None:
         self.jobs.append(replace(one.job, status=JobStatus.RUNNING, started_on=now))
         if self.times.started_on is None:
-            self.times = replace(self.times, started_on=now)
+            self.times = replace(self.times, started_on=now - self.ran[1])
 
     def entry(self, now: float, at: datetime) -> Entry:
         """Everything that is to be written about this task now. ``now`` is monotonic, ``at`` the time of day."""
+        queue = self._starves and now >= self.idle_since + self.queue_after
+        self.queued_on = at if queue else None
         return Entry(
             task=self.task,
             project=self.project,
             root=self.root,
             claim=self.claim,
+            queue=queue,
             jobs=tuple(self.jobs),
             ended=tuple(self.ended),
             prepared=tuple(self.prepared),
@@ -148,7 +166,7 @@ class Active:
             memories=tuple(self.memories),
             progress=self._progress(now, at),
             steps=self.steps,
-            times=replace(self.times, claimed_on=at) if self.claim else self.times,
+            times=replace(self.times, claimed_on=at - self.ran[0]) if self.claim else self.times,
             verdict=self.verdict if self.is_over else None,
         )
 
@@ -162,10 +180,9 @@ class Active:
             due = 0.0
         elif self.claim or self.jobs or self.ended:
             due = max(written_at, self.since) + patience
-        elif self._is_behind:
-            due = self.shown_at + PROGRESS_INTERVAL
         else:
-            return math.inf
+            due = self.shown_at + PROGRESS_INTERVAL if self._is_behind else math.inf
+            due = min(due, self.idle_since + self.queue_after if self._starves else math.inf)
         return max(due, self.retry_at)
 
     def turn_at(self, window: int) -> float:
@@ -186,6 +203,11 @@ class Active:
         """The entry is in the database."""
         self.claim = False
         self.times = entry.times
+        if entry.queue and self.queued_on is not None:
+            self.queued, self.ran = True, _spans(entry.times, self.queued_on)
+            self.times = Times()
+        elif entry.claim:
+            self.ran = (timedelta(), timedelta())
         del self.jobs[: len(entry.jobs)]
         del self.ended[: len(entry.ended)]
         del self.prepared[: len(entry.prepared)]
@@ -200,9 +222,18 @@ class Active:
         return self.verdict is not None and not self.flying
 
     @property
+    def _starves(self) -> bool:
+        """Whether nothing of it runs, for want of room alone, and it is shown as RUNNING all the same."""
+        return (
+            self.waiting > 0
+            and not (self.flying or self.claim or self.queued or self.stopping)
+            and self.verdict is None
+        )
+
+    @property
     def _is_behind(self) -> bool:
         """Whether the progress that was written last is not how far the task is."""
-        if self.claim or self.verdict is not None:
+        if self.claim or self.queued or self.verdict is not None:
             return False
         return self.shown is None or self.steps != Steps(
             completed=self.shown.steps_completed, total=self.shown.steps_total
@@ -243,3 +274,17 @@ def _times(task: Task) -> Times:
     if not executing:
         return Times(claimed_on=claimed)
     return Times(claimed_on=claimed, started_on=claimed + timedelta(milliseconds=running - executing))
+
+
+def _spans(times: Times, at: datetime) -> tuple[timedelta, timedelta]:
+    """For how long a task has been running, and for how long since its first process started."""
+    running = at - times.claimed_on if times.claimed_on else timedelta()
+    return running, at - times.started_on if times.started_on else timedelta()
+
+
+def _ran(task: Task) -> tuple[timedelta, timedelta]:
+    """The same of a task that an earlier process has shown as QUEUED again."""
+    if task.status is not Status.QUEUED or task.progress is None:
+        return timedelta(), timedelta()
+    progress = task.progress
+    return timedelta(milliseconds=progress.running_duration), timedelta(milliseconds=progress.execution_duration)

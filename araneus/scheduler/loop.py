@@ -62,6 +62,7 @@ class Listener(Protocol):
 class Options:
     """Times are in seconds. ``poll`` finds lost wake-ups; ``max_tasks`` are in hand at once, the others stay QUEUED;
     ``window`` jobs of a task are prepared ahead; ``patience`` is how long small jobs may pass a large one;
+    ``queue_after`` is how long a task may want room before it is QUEUED again;
     ``memory_growth`` times the memory is what a job gets that ran out of it (1: it is not tried again)."""
 
     lanes: int = 8
@@ -69,6 +70,7 @@ class Options:
     max_tasks: int = 100
     window: int = 64
     patience: float = 60.0
+    queue_after: float = 3.0
     lazy_write: float = 0.1
     max_troubles: int = 6
     memory_growth: float = 1.0
@@ -218,7 +220,9 @@ class Scheduler:
             self._batches.follow(task.id)
             return
         attempts = self._open.pop(task.id, [])
-        active = self._active[task.id] = Active.of(task, Run(task, self._means), attempts, time.monotonic())
+        active = self._active[task.id] = Active.of(
+            task, Run(task, self._means), attempts, time.monotonic(), self._options.queue_after
+        )
         self._owners.update((attempt.id, task.id) for attempt in attempts)
         for ended in self._early.pop(task.id, []):
             active.hear(ended, time.monotonic())

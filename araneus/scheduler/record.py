@@ -48,6 +48,7 @@ class Entry:
     ended: tuple[AttemptEnd, ...] = ()
     prepared: tuple[Prepared, ...] = ()
     given: frozenset[Location] = frozenset()
+    queue: bool = False
     memories: tuple[Memories, ...] = ()
     progress: Progress | None = None
     steps: Steps = field(default_factory=Steps)
@@ -110,7 +111,7 @@ def _check_bytes(connection: Connection, entries: Sequence[Entry], now: datetime
 
 def _status(connection: Connection, entry: Entry, now: datetime) -> Status | None:
     """Write the claim or the verdict, whichever the entry has and the task's status allows."""
-    if not entry.claim and entry.verdict is None:
+    if not entry.claim and not entry.queue and entry.verdict is None:
         return Status.RUNNING
     for _ in range(_TRIES):
         task = tasks.get(connection, entry.task)
@@ -140,6 +141,8 @@ def _next_status(status: Status, entry: Entry) -> Status | None:
             return Status.FAILED
         if entry.claim and status is Status.QUEUED:
             return Status.RUNNING
+        if entry.queue and status is Status.RUNNING:
+            return Status.QUEUED
     return None
 
 

@@ -24,6 +24,7 @@ def drop(conn: Connection, attempts: Collection[str]) -> int:
     dropped = 0
     for some in chunks(sorted(attempts)):
         # Ranges of the index of locations: "0" follows "/".
-        below = [_table.c.location.between(f"job:{attempt}/", f"job:{attempt}0") for attempt in some]
+        place = _table.c.location
+        below = [(place >= f"job:{attempt}/") & (place < f"job:{attempt}0") for attempt in some]
         dropped += conn.execute(delete(_table).where(_table.c.hidden, or_(*below))).rowcount
     return dropped
