@@ -8,7 +8,7 @@ import msgspec
 
 from araneus.api import access, links, wire
 from araneus.api.call import NO_CONTENT, Answer, Call, Route
-from araneus.api.file_views import LIST_FIELDS, show_file, show_one
+from araneus.api.file_views import LIST_FIELDS, is_brief, show_file, show_listed, show_one
 from araneus.api.places import check_free, drop_orphans, folder_for, free_name_in, require_write
 from araneus.api.services import Services
 from araneus.model.access import Permission, require
@@ -58,7 +58,7 @@ def list_files(call: Call, services: Services) -> Answer:
 
 def list_folder(conn: Connection, call: Call, folder: File) -> Answer:
     """The content of a folder, filtered as the query says: names, tags and values of one key or, keys and."""
-    at = wire.window(call)
+    at, selector = wire.window(call), wire.chosen(call, LIST_FIELDS)
     found = files.page(
         conn,
         parent=folder.id,
@@ -68,10 +68,9 @@ def list_folder(conn: Connection, call: Call, folder: File) -> Answer:
         origin_task=call.one("origin.task") or None,
         offset=at.offset,
         limit=at.limit,
+        brief=is_brief(selector),
     )
-    return wire.page(
-        call, [show_file(call, file) for file in found.items], total=found.total, at=at, default=LIST_FIELDS
-    )
+    return wire.page(call, show_listed(call, found.items, selector), total=found.total, at=at, default=LIST_FIELDS)
 
 
 def get_file(call: Call, services: Services) -> Answer:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     bindparam,
     exists,
     func,
@@ -28,9 +29,11 @@ from araneus.store.constraints import refusing
 from araneus.store.locks import Turn, take_turn
 from araneus.store.page import Page
 from araneus.store.shape import Shape
+from araneus.store.trees import Filter
 
 _table = tables.files
 _files = Shape(File, _table)
+_brief = Shape(File, _table, without={"location", "origin_task", "tags", "metadata"})
 _LISTED = ""
 _GET = select(*_files.columns).where(_table.c.id == bindparam("file"))
 _REFERENCED = union_all(
@@ -38,6 +41,19 @@ _REFERENCED = union_all(
     select(tables.holds.c.location).where(tables.holds.c.location == bindparam("wanted")),
     select(tables.memo_locations.c.location).where(tables.memo_locations.c.location == bindparam("wanted")),
 ).limit(1)
+
+
+_HERE = [_table.c.parent == bindparam("folder"), _table.c.shelf == _LISTED]
+_COUNT = select(func.count()).select_from(_table).where(*_HERE)
+_LIST = {
+    shape: select(*shape.columns)
+    .where(*_HERE)
+    .order_by(_table.c.name)
+    .offset(bindparam("skipped", type_=Integer))
+    .limit(bindparam("most", type_=Integer))
+    for shape in (_files, _brief)
+}
+"""The list without filters, made once: making a statement costs as much as running it."""
 
 
 def insert(conn: Connection, *files: File) -> None:
@@ -96,17 +112,21 @@ def page(
     origin_task: str | None = None,
     offset: int,
     limit: int,
+    brief: bool = False,
 ) -> Page[File]:
     """What stands directly in a folder, by name: with one of the names, one of the tags, made by a task, and for every
-    metadata key one of its values (the text itself, or an element of a list)."""
-    wanted = list(labels.matching(parent, metadata or {}, tags)) or [_in(parent)]
-    if names is not None:
-        wanted.append(_table.c.name.in_(names))
-    if origin_task is not None:
-        wanted.append(_table.c.origin_task == origin_task)
-    query = select(*_files.columns).where(*wanted).order_by(_table.c.name).offset(offset).limit(limit)
+    metadata key one of its values (the text itself, or an element of a list). ``brief`` files are without their
+    location, origin, tags and metadata."""
+    shape = _brief if brief else _files
+    if names is None and origin_task is None and not metadata and not tags:
+        total = conn.execute(_COUNT, {"folder": parent}).scalar_one()
+        place = {"folder": parent, "skipped": offset, "most": limit}
+        return Page(shape.read_all(conn.execute(_LIST[shape], place)), total)
+    which = Filter(names=names, metadata=metadata or {}, tags=tags, origin_task=origin_task)
+    wanted = which.conditions(parent)
+    query = select(*shape.columns).where(*wanted).order_by(_table.c.name).offset(offset).limit(limit)
     total = conn.execute(select(func.count()).select_from(_table).where(*wanted)).scalar_one()
-    return Page(_files.read_all(conn.execute(query)), total)
+    return Page(shape.read_all(conn.execute(query)), total)
 
 
 def children_count(conn: Connection, parent: str) -> int:

@@ -147,6 +147,8 @@ files = Table(
         "files_origin",
         "origin_task",
         "parent",
+        "shelf",
+        "name",
         sqlite_where=text("origin_task IS NOT NULL"),
         postgresql_where=text("origin_task IS NOT NULL"),
     ),
@@ -224,6 +226,12 @@ tasks = Table(
     Index("tasks_in_project", "project", "created_time", "id"),
     Index("tasks_by_status", "project", "status", "created_time", "id"),
     Index("tasks_by_parent", "parent", "created_time", "id"),
+    # One for each order and filter that lists offer: without it they would sort or read a whole project.
+    Index("tasks_by_name", "project", "name", "id"),
+    Index("tasks_by_creator", "project", "created_by", "id"),
+    Index("tasks_by_start", "project", "start_time", "id"),
+    Index("tasks_by_end", "project", "end_time", "id"),
+    Index("tasks_by_batch", "project", "batch", "created_time", "id"),
     Index(
         "tasks_active",
         "created_time",

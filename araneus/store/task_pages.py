@@ -11,10 +11,24 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, Select, bindparam, func, or_, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    type_coerce,
+    union_all,
+)
 
 from araneus.model.task import Status, Task
 from araneus.store import tables
+from araneus.store.columns import TEXT, Moment
 from araneus.store.page import Page
 from araneus.store.shape import Shape
 
@@ -34,6 +48,9 @@ SHAPES = (
 _MERGED_PLACES = 40
 """Beyond this many projects, or this many rows to skip, one sort is cheaper than merging."""
 _MERGED_ROWS = 10_000
+_FEW = 2_000
+"""So many matching tasks are found by their filter and sorted. More of them lie so densely that the first ones are soon
+met in the order. Planners cannot know which it is; the total of the list says."""
 _MAY_LACK = {"start_time", "end_time"}
 _CONDITIONS: dict[str, ColumnElement[bool]] = {
     "status": _table.c.status == bindparam("status"),
@@ -58,6 +75,7 @@ class _Question:
     by: str = "created_time"
     descending: bool = True
     merged: bool = False
+    few: bool = False
     shape: int = 0
 
 
@@ -113,6 +131,7 @@ def page(
         by=order_by,
         descending=order == "desc",
         merged=merged and (len(places) > 1 or order_by in _MAY_LACK),
+        few=bool(values) and total <= _FEW,
         shape=SHAPES.index(shape),
     )
     bound = values | {f"place_{number}": place for number, place in enumerate(places)}
@@ -145,13 +164,21 @@ def _places(count: int) -> list[ColumnElement[bool]]:
     return [_table.c.project == bindparam(f"place_{number}") for number in range(count)]
 
 
-def _sorted(query: Select[Any], columns: Any, asked: _Question) -> Select[Any]:
-    """The query, sorted by the column that is asked for and then the id of ``columns``."""
-    by, identity = columns[asked.by], columns["id"]
+def _sorted(query: Select[Any], columns: Any, asked: _Question, *, halved: bool = False) -> Select[Any]:
+    """The query, sorted by the column that is asked for and then the id of ``columns``. In a ``halved`` one a time is
+    there in every row or in none."""
+    by, identity = _unindexed(columns[asked.by]) if asked.few else columns[asked.by], columns["id"]
     if asked.descending:
         by, identity = by.desc(), identity.desc()
     # Only where a time may be missing: no index knows of "nulls last".
-    return query.order_by(by.nulls_last() if asked.by in _MAY_LACK else by, identity)
+    return query.order_by(by.nulls_last() if asked.by in _MAY_LACK and not halved else by, identity)
+
+
+def _unindexed(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The same values in a form that no planner takes for an index."""
+    if isinstance(column.type, Moment):
+        return type_coerce(column, BigInteger) + literal_column("0")
+    return type_coerce(column, TEXT).op("||")(literal_column("''"))
 
 
 def _merged(
@@ -159,13 +186,15 @@ def _merged(
 ) -> Select[Any]:
     """The ids of the first ``reach`` rows of all places together, from the first ``reach`` rows of each part."""
     by = _table.c[asked.by]
-    order = [by.desc(), _table.c.id.desc()] if asked.descending else [by, _table.c.id]
-    halves = [by.is_not(None), by.is_(None)] if asked.by in _MAY_LACK else [None]
+    halves = [by.is_not(None), by.is_(None)] if asked.by in _MAY_LACK and not asked.few else [None]
+    halved = len(halves) == 2
     parts = [
-        select(_table.c.id, by)
-        .where(place, *wanted, *([] if half is None else [half]))
-        .order_by(*order)
-        .limit(bindparam("reach", type_=Integer))
+        _sorted(
+            select(_table.c.id, by).where(place, *wanted, *([] if half is None else [half])),
+            _table.c,
+            asked,
+            halved=halved,
+        ).limit(bindparam("reach", type_=Integer))
         for place in places
         for half in halves
     ]

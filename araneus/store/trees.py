@@ -1,7 +1,7 @@
 """Walking the content of folders piece by piece, and taking a file to another project under its id."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
@@ -27,8 +27,10 @@ class Filter:
 
     def conditions(self, parent: str) -> list[ColumnElement[bool]]:
         """The same for the database."""
-        here = (_table.c.parent == parent) & (_table.c.shelf == _LISTED)
-        wanted: list[ColumnElement[bool]] = [here, *labels.matching(parent, self.metadata, self.tags)]
+        wanted = list(labels.matching(parent, self.metadata, self.tags))
+        if not wanted or self.names is not None or self.origin_task is not None:
+            # Labels name the folder themselves; beside them it would only tempt planners to read all of it.
+            wanted.append((_table.c.parent == parent) & (_table.c.shelf == _LISTED))
         if self.names is not None:
             wanted.append(_table.c.name.in_(self.names))
         if self.origin_task is not None:
@@ -43,6 +45,9 @@ def after(conn: Connection, parent: str, name: str | None, *, limit: int, which:
     """What stands in a folder behind a name (None: from the start), by name: a place that stays the same whatever else
     comes and goes."""
     behind = [] if name is None else [_table.c.name > name]
+    if name is not None and which.names is not None:
+        # Names and a range beside them: one of the planners reads all that lies in the range.
+        which, behind = replace(which, names=[one for one in which.names if one > name]), []
     query = select(*_files.columns).where(*which.conditions(parent), *behind).order_by(_table.c.name).limit(limit)
     return _files.read_all(conn.execute(query))
 
