@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from araneus.cwl.errors import ExpressionError, InputError, Problem
 from araneus.cwl.expressions import Evaluator, number_text, value_text
-from araneus.cwl.process import Binding, CommandLineTool, Script
+from araneus.cwl.process import DRAFT_2, Binding, CommandLineTool, Script
 from araneus.cwl.types import ArrayType, EnumType, RecordType, Type, matches, options
 from araneus.model.values import Value, is_file_value
 
@@ -46,7 +46,7 @@ class _Bound:
 def command_line(tool: CommandLineTool, scope: Scope) -> tuple[str, ...]:
     """The words of the command; with ShellCommandRequirement ``/bin/sh -c`` and one line, quoted where asked for.
 
-    Raises `InputError` when there is nothing to run or a word cannot be passed to a program.
+    Raises `InputError` when there is nothing to run (sbg:draft-2 runs nothing then) or a word cannot be passed on.
     """
     shell = tool.requirement("ShellCommandRequirement") is not None
     words = [shlex.quote(word) if shell else word for word in tool.base_command]
@@ -54,7 +54,7 @@ def command_line(tool: CommandLineTool, scope: Scope) -> tuple[str, ...]:
         arguments = _arguments(bound, scope)
         quoted = shell and bound.binding.shell_quote
         words += [shlex.quote(argument) for argument in arguments] if quoted else arguments
-    if not any(words):
+    if not any(words) and tool.cwl_version != DRAFT_2:  # where outputs may be all that a tool does
         raise InputError(Problem("baseCommand", "there is no command to run: baseCommand and arguments are empty"))
     for word in words:
         if "\0" in word:

@@ -42,7 +42,7 @@ MAX_DOCUMENT: Final = 64 * 2**20
 _SHOWN_NAMES = 10
 _REBUILT = frozenset(
     {
-        "path", "dirname", "location", "size", "contents", "checksum", "nameroot", "nameext", "listing",
+        "path", "dirname", "location", "name", "size", "contents", "checksum", "nameroot", "nameext", "listing",
         "secondaryFiles", IDENTITY,
     }
 )  # fmt: skip
@@ -71,7 +71,10 @@ def collect(
     problems: list[Problem] = []
     for port in tool.outputs:
         try:
-            value = collector.port(port) if document is None else collector.given(document.get(port.id))
+            if document is None:
+                value = collector.port(port)
+            else:
+                value = collector.fitted(collector.given(document.get(port.id)), port)
         except MissingOutputError:
             raise
         except OutputError as error:
@@ -187,6 +190,10 @@ class _Collector:
         """A value that the tool itself wrote into cwl.output.json."""
         return map_file_values(value, lambda item: _final(self.settled(item)))
 
+    def fitted(self, value: Value, port: OutputPort) -> Value:
+        """Such a value as the port wants it: sbg:draft-2 takes lists of files for one there, too."""
+        return value if not self._dialect or _is_list(port.type, value) else _fitted(port.type, value, port.id)
+
     def globs(self, port: OutputPort) -> list[str]:
         """The patterns of a port as they were used, for messages."""
         return self._patterns(port.binding, f"outputs/{port.id}") if port.binding is not None else []
@@ -220,12 +227,19 @@ class _Collector:
         if binding.output_eval is None:
             return values
         seen = values if level is Listing.DEEP else [trimmed(value, level) for value in values]
-        return self._evaluate(binding.output_eval, f"{where}/outputEval", seen)
+        result = self._evaluate(binding.output_eval, f"{where}/outputEval", seen)
+        if not self._dialect:
+            return result
+        return map_file_values(
+            result, lambda value: value if value.get("metadata") else self._with_metadata(value, binding, where)
+        )
 
     def _matching(self, glob: str) -> list[str]:
         return matching_files(self._tree, glob) if self._dialect else self._tree.matching(glob)
 
     def _with_metadata(self, value: FileValue, binding: OutputBinding, where: str) -> FileValue:
+        if not binding.metadata and binding.inherit_metadata_from is None:
+            return value
         place = f"{where}/sbg:metadata"
         return with_metadata(
             value, binding, self._invocation.inputs, lambda text, file: self._evaluate(text, place, file)

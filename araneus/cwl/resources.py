@@ -13,11 +13,14 @@ from araneus.cwl.expressions import Evaluator, value_text
 from araneus.cwl.files import Locate, local_path
 from araneus.cwl.process import DRAFT_2, Process, Script
 from araneus.cwl.ready import described_inputs
+from araneus.cwl.staging import Stage
 from araneus.model.job import Resources
 from araneus.model.values import Value
 
 _DEFAULTS: Final = Resources()
 _LARGEST: Final = 2**53
+_INPUTS: Final = "/inputs"
+"""The scripts of sbg:draft-2 take the names of files from their paths; there is no job directory yet."""
 
 
 def resources(
@@ -42,6 +45,9 @@ def resources(
         asked["ram"] = (memory_hint.get("value"), *asked["ram"])
     written = any(isinstance(item, str | Script) for items in asked.values() for item in items)
     known = described_inputs(inputs, locate) if written else inputs
+    if written and tool.cwl_version == DRAFT_2:
+        stage = Stage(_INPUTS, plain_names=True)
+        known = {port: stage.place_inputs(value, f"inputs/{port}") for port, value in known.items()}
     amounts = _amounts(asked, known, evaluator)
     upper = _amounts(most, known, evaluator)
     return Resources(

@@ -277,6 +277,13 @@ def test_resources(bench: Bench, hints: list[Any], cores: float, memory: int) ->
     assert (found.cores, found.memory) == (cores, memory)
 
 
+def test_resources_by_the_names_and_sizes_of_files(bench: Bench) -> None:
+    script = "{ f = $job.inputs.f; return f.path.split('/').pop() == 'a_b.bam' ? f.size * 10 : 1 }"
+    tool = load_tool(hints=[{"class": "sbg:MemRequirement", "value": expression(script)}], inputs=[port("f", "File")])
+    evaluator = evaluator_for(tool, bench.javascript)
+    assert resources(tool, {"f": bench.blob("x" * 50, "a b.bam")}, evaluator, locate=bench.locate).memory == 500
+
+
 def test_a_resource_that_is_no_number_is_an_error(bench: Bench) -> None:
     tool = load_tool(hints=[{"class": "sbg:MemRequirement", "value": expression("'a lot'")}])
     with pytest.raises(ExpressionError, match="a lot"):

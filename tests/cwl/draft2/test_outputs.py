@@ -189,6 +189,24 @@ def test_metadata_stays_through_output_eval_and_on_files_that_pass(bench: Bench)
     assert bench.run(passing, {"f": source})["o"]["metadata"] == {"k": "v"}
 
 
+def test_a_tool_without_a_command_gives_what_its_scripts_choose(bench: Bench) -> None:
+    chosen = expression("$job.inputs.f.filter(function (f) { return f.metadata.paired_end == '2' })")
+    ports = [port("f", array("File"))]
+    made = load_tool(
+        baseCommand=[], inputs=ports, outputs=[output("o", array("File"), outputEval=chosen, inherit="#f")]
+    )
+    files = [bench.blob(str(n), f"{n}.fq", metadata={"paired_end": str(n), "sample_id": "s"}) for n in (1, 2)]
+    found = bench.run(made, {"f": files})["o"]
+    assert [(item["basename"], item["metadata"]) for item in found] == [("2.fq", files[1]["metadata"])]
+    assert found[0]["location"] == files[1]["location"]
+
+
+def test_what_a_script_makes_has_the_metadata_of_the_binding(bench: Bench) -> None:
+    made = expression("{ return {'class': 'File', path: 'a'} }")
+    found = one(bench, "File", "touch a", inputs(bench, {"a": 1}), outputEval=made, inherit="#f", metadata={"k": 2})
+    assert found["metadata"] == {"a": 1, "k": 2}
+
+
 def test_the_same_keys_in_cwl_v1(bench: Bench) -> None:
     binding = {"glob": "a", "sbg:metadata": {"k": "$(inputs.f.basename)"}, "sbg:inheritMetadataFrom": "f"}
     made = tool(
@@ -222,6 +240,27 @@ def test_cwl_output_json_overrides(bench: Bench) -> None:
     text = json.dumps({"o": {"class": "File", "path": "b"}})
     found = one(bench, "File", f"touch a b; echo '{text}' > cwl.output.json; true", glob="a")
     assert found["basename"] == "b"
+
+
+def test_cwl_output_json_as_tools_of_the_platform_write_it(bench: Bench) -> None:
+    written = {"class": "File", "path": "b", "name": "b", "size": 99, "checksum": None, "metadata": {"k": "v"}}
+    text = json.dumps({"o": [written]})
+    found = one(bench, ["null", "File"], f"echo 1 > b; echo '{text}' > cwl.output.json; true", glob="a", inherit="#f")
+    assert (found["metadata"], found["size"], "name" in found) == ({"k": "v"}, 2, False)
+
+
+def test_cwl_output_json_may_name_inputs(bench: Bench) -> None:
+    content = "JSON.stringify({o: [[{'class': 'File', path: $job.inputs.f.path, metadata: {new: 1}}]]})"
+    files = [{"filename": "cwl.output.json", "fileContent": expression(content)}]
+    made = load_tool(
+        baseCommand=[],
+        inputs=[port("f", "File")],
+        requirements=[{"class": "CreateFileRequirement", "fileDef": files}],
+        outputs=[output("o", array({"type": "array", "items": "File"}))],
+    )
+    source = bench.blob("text", "in.txt", metadata={"old": 1})
+    found = bench.run(made, {"f": source})["o"][0][0]
+    assert (found["location"], found["metadata"]) == (source["location"], {"new": 1})
 
 
 def test_exit_codes() -> None:

@@ -10,15 +10,20 @@ from typing import Any
 
 import pytest
 
-from araneus.cwl.expressions import evaluator_for
+from araneus.cwl.command import Invocation, Layout, prepare, resources
+from araneus.cwl.expressions import Evaluator, evaluator_for
+from araneus.cwl.file_metadata import with_metadata
 from araneus.cwl.inputs import check_values
 from araneus.cwl.javascript import JavaScript
 from araneus.cwl.load import load_document
+from araneus.cwl.process import CommandLineTool, OutputBinding, Workflow
 from araneus.engine.execution import Execution, ExecutionStatus
+from araneus.engine.ports import Fitter
 from araneus.model.job import Outcome, Reason
-from araneus.model.values import is_file_value
+from araneus.model.values import file_values, is_file_value, map_file_values
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
+LAYOUT = Layout(work="/job/work", temporary="/job/tmp", inputs="/job/inputs")
 DONE = Outcome(reason=Reason.SUCCEEDED, exit_code=0)
 
 
@@ -91,3 +96,51 @@ def test_a_recorded_run_is_repeated(run: Path, javascript: JavaScript, backwards
     assert contents(execution.outputs) == contents(read(run, "expected.json"))
     for name, value in read(run, "expected.json").items():
         assert isinstance(execution.outputs[name], type(value)), name
+
+
+WRITE_THEIR_OWN = frozenset({"SBG_FASTQ_Quality_Detector"})
+"""Steps whose tool names its outputs itself, with metadata, in cwl.output.json."""
+
+
+def test_recorded_jobs_can_be_prepared_and_their_files_get_the_recorded_metadata(
+    run: Path, javascript: JavaScript
+) -> None:
+    process = load_document(read(run, "app.json"))
+    assert isinstance(process, Workflow)
+    tools = {step.id: step.run for step in process.steps}
+    compared = 0
+    for job in read(run, "jobs.json"):
+        step = job["name"].split(".")[1]
+        tool = tools[step]
+        assert isinstance(tool, CommandLineTool)
+        evaluator = evaluator_for(tool, javascript)
+        given = {name: map_file_values(value, as_input) for name, value in job["inputs"].items()}
+        inputs = Fitter().fit(tool.inputs, given, where=job["name"])
+        asked = resources(tool, inputs, evaluator)
+        seen = prepare(tool, inputs, LAYOUT, asked, evaluator, locate=lambda _: Path("/dev/null"))
+        for port in tool.outputs:
+            binding = port.binding
+            assert binding is not None
+            if (binding.metadata or binding.inherit_metadata_from) and step not in WRITE_THEIR_OWN:
+                for file in file_values(job["outputs"].get(port.id)):
+                    assert metadata(file["name"], binding, seen, evaluator) == (file["metadata"] or {}), job["name"]
+                    compared += 1
+    assert compared > 0
+
+
+def metadata(name: str, binding: OutputBinding, seen: Invocation, evaluator: Evaluator) -> dict[str, Any]:
+    """What a file of this name would have as metadata."""
+
+    def evaluate(text: Any, file: dict[str, Any]) -> Any:
+        return evaluator.evaluate(text, inputs=seen.inputs, self_=file, runtime=seen.runtime)
+
+    made = {"class": "File", "basename": name, "path": f"{LAYOUT.work}/{name}"}
+    found: dict[str, Any] = with_metadata(made, binding, seen.inputs, evaluate).get("metadata", {})
+    return found
+
+
+def as_input(file: dict[str, Any]) -> dict[str, Any]:
+    """A recorded file as a job gets it."""
+    kept = {key: file[key] for key in ("class", "metadata") if file.get(key) is not None}
+    place = {"basename": file["name"], "location": f"blob:{file['path']}", "size": file["size"] or 0}
+    return kept | place | {"secondaryFiles": [as_input(each) for each in file.get("secondaryFiles") or ()]}
