@@ -137,7 +137,7 @@ def abort_task(call: Call, services: Services) -> Answer:
 
 _DETAILS = "/tasks/{task}/execution_details"
 ROUTES = (
-    Route("GET", "/tasks", list_tasks, "Tasks of the caller's projects", importance=1, slow=True),
+    Route("GET", "/tasks", list_tasks, "Tasks of the caller's projects", importance=1),
     Route("POST", "/tasks", create_task, "Create a task, and run it if asked to", importance=1),
     Route("GET", "/tasks/{task}", get_task, "One task", importance=1),
     Route("PATCH", "/tasks/{task}", change_task, "Change a draft, or rename a task", importance=1),
