@@ -91,6 +91,15 @@ class LimitSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class InstanceSettings:
+    """Cores and memory (MiB) of instances, by type; ``default`` stands for types that are not known."""
+
+    default: str
+    cores: dict[str, int]
+    memory: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class PriceSettings:
     """Dollars, by the hour or the month; of instances by type."""
 
@@ -119,6 +128,7 @@ class Settings:
     javascript: JavaScriptSettings
     limits: LimitSettings
     prices: PriceSettings
+    instances: InstanceSettings
     log: LogSettings
 
     @property
@@ -199,6 +209,7 @@ def load(data: Path, environ: Mapping[str, str], overrides: Mapping[str, Mapping
         javascript=_section(JavaScriptSettings, values["javascript"]),
         limits=_section(LimitSettings, values["limits"]),
         prices=_prices(values["prices"]),
+        instances=_instances(values["instances"]),
         log=_section(LogSettings, values["log"]),
     )
 
@@ -210,6 +221,18 @@ def _prices(values: Mapping[str, Any]) -> PriceSettings:
         if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < _HIGHEST_PRICE:
             raise SettingsError(f"prices.{name} is {price!r}; expected a number of dollars from 0 on.")
     return _section(PriceSettings, values)
+
+
+def _instances(values: Mapping[str, Any]) -> InstanceSettings:
+    cores, memory = values["cores"], values["memory"]
+    for name in sorted({*cores, *memory}):
+        if name not in cores or name not in memory:
+            missing = "memory" if name in cores else "cores"
+            raise SettingsError(f'instances.{missing} lacks "{name}": say cores and memory of every type.')
+        for table, size in (("cores", cores[name]), ("memory", memory[name])):
+            if size < 1:
+                raise SettingsError(f'instances.{table}."{name}" is {size}; it must be 1 or more.')
+    return _section(InstanceSettings, values)
 
 
 def _section(kind: type[_Section], values: Mapping[str, Any]) -> _Section:

@@ -14,6 +14,7 @@ from araneus.config import Settings
 from araneus.cwl.javascript import JavaScript
 from araneus.executors.apart import Apart
 from araneus.executors.containers import Containers
+from araneus.model.instance import InstanceTypes
 from araneus.half import Word, build_storage, clock, open_database, watch_parent
 from araneus.scheduler.ending import abort_and_wait
 from araneus.scheduler.housekeeping import Housekeeping, Premises
@@ -51,7 +52,7 @@ def run(settings: Settings, parent: int, word: Word) -> None:
             ),
             jobs_directory=settings.jobs_directory,
             clock=clock,
-            options=Options(memory_growth=settings.jobs.memory_growth),
+            options=Options(memory_growth=settings.jobs.memory_growth, instances=_instances(settings)),
         )
         premises = Premises(
             storage=settings.storage_directory,
@@ -65,6 +66,12 @@ def run(settings: Settings, parent: int, word: Word) -> None:
         word.say(ready="\n".join(confinement.describe(containers, allowed=allowed)))
         interpreter.settle()
         scheduler.run(over)
+
+
+def _instances(settings: Settings) -> InstanceTypes:
+    table = settings.instances
+    sizes = {name: (float(cores), table.memory[name]) for name, cores in table.cores.items()}
+    return InstanceTypes(sizes=sizes, default=table.default)
 
 
 def _executor(settings: Settings, containers: Containers) -> Apart:

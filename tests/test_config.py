@@ -88,3 +88,12 @@ def test_the_table_of_images_without_a_data_directory() -> None:
     assert config.image_table({}) == {}
     with pytest.raises(config.SettingsError, match="ARANEUS__JOBS__IMAGES"):
         config.image_table({"ARANEUS__JOBS__IMAGES": '{ "a/" = 1 }'})
+
+
+def test_cores_and_memory_of_instances_are_said_together(tmp_path: Path) -> None:
+    (tmp_path / "araneus.toml").write_text('[instances]\ncores = { "a1.large" = 2 }\n')
+    with pytest.raises(config.SettingsError, match=r"instances\.(memory|cores) lacks"):
+        config.load(tmp_path, {})
+    (tmp_path / "araneus.toml").write_text('[instances]\ncores = { "a" = 2 }\nmemory = { "a" = 0 }\n')
+    with pytest.raises(config.SettingsError, match=r"instances\.memory.* is 0; it must be 1 or more"):
+        config.load(tmp_path, {})

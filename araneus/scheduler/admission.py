@@ -5,7 +5,7 @@ of what was chosen so far and the next one. Small jobs may pass a large one, but
 waited longer than ``patience``, nobody behind it starts until it has its room.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
@@ -32,6 +32,7 @@ class Asking(Protocol):
 
 
 A = TypeVar("A", bound=Asking)
+A_contra = TypeVar("A_contra", contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +43,39 @@ class Choice(Generic[A]):
     never: tuple[A, ...] = ()
 
 
-def choose(waiting: Iterable[A], fit: Callable[[Resources], Fit], *, now: float, patience: float) -> Choice[A]:
-    """Decide for the first `SCAN` waiting jobs, oldest first."""
+class Seats(Protocol[A_contra]):
+    """Room that a job needs besides that of the executor: on one of the instances of its task."""
+
+    def fit(self, one: A_contra) -> Fit:
+        """Whether it has some now, later, or never."""
+        ...
+
+    def take(self, one: A_contra) -> None:
+        """It starts, and has its seat from now on."""
+        ...
+
+
+def choose(
+    waiting: Iterable[A], fit: Callable[[Resources], Fit], *, now: float, patience: float, seats: Seats[A] | None = None
+) -> Choice[A]:
+    """Decide for the first `SCAN` waiting jobs that have a seat, oldest first. Who has none waits for his own task, and
+    nobody waits for him."""
     total = Resources(cores=0, memory=0, tmpdir=0, outdir=0)
     chosen: list[A] = []
     never: list[A] = []
     # A scatter's jobs ask for the same: what had no room a moment ago has none now.
     refused: set[Resources] = set()
     last: Resources | None = None
-    for candidate in islice(waiting, SCAN):
+    seated = waiting if seats is None else _seated(waiting, seats, never)
+    for candidate in islice(seated, SCAN):
         asked = candidate.resources
         if asked is not last and asked not in refused:
             together = _sum(total, asked)
             if fit(together) is Fit.NOW:
                 chosen.append(candidate)
                 total = together
+                if seats is not None:
+                    seats.take(candidate)
                 continue
             if fit(asked) is Fit.NEVER:
                 never.append(candidate)
@@ -66,6 +85,16 @@ def choose(waiting: Iterable[A], fit: Callable[[Resources], Fit], *, now: float,
         if now - candidate.since > patience:
             break
     return Choice(tuple(chosen), tuple(never))
+
+
+def _seated(waiting: Iterable[A], seats: Seats[A], never: list[A]) -> Iterator[A]:
+    """Those that have a seat when they are asked; who never gets one is added to ``never``."""
+    for candidate in waiting:
+        seat = seats.fit(candidate)
+        if seat is Fit.NOW:
+            yield candidate
+        elif seat is Fit.NEVER:
+            never.append(candidate)
 
 
 def _sum(one: Resources, other: Resources) -> Resources:

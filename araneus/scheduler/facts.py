@@ -7,18 +7,21 @@ from typing import Any, TypeAlias
 
 from araneus.executors.base import Submission
 from araneus.model.file import Location
+from araneus.model.instance import Instance
 from araneus.model.job import Attempt, Job, Outcome, Resources
 from araneus.model.memo import Memo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A job that could start: its rows, and what the executor is to be given. ``since`` is in monotonic seconds."""
+    """A job that could start: its rows, and what the executor is to be given. ``since`` is in monotonic seconds;
+    ``instance`` is what its task would have it run on, None where nothing bounds it."""
 
     job: Job
     attempt: Attempt
     submission: Submission
     since: float
+    instance: Instance | None = None
 
     @property
     def resources(self) -> Resources:

@@ -16,7 +16,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ import structlog
 
 from araneus.cwl.javascript import JavaScript
 from araneus.executors.base import Ended, Executor, Found
+from araneus.model.instance import InstanceTypes, too_small
 from araneus.model.job import Attempt, Outcome, Reason
 from araneus.model.task import TERMINAL, Status
 from araneus.scheduler.active import Active
@@ -33,6 +34,7 @@ from araneus.scheduler.admission import capacity, choose, too_large
 from araneus.scheduler.apps import Apps
 from araneus.scheduler.batches import Batches
 from araneus.scheduler.facts import Aborted, Facts, Failed, Prepared
+from araneus.scheduler.fleets import Fleets
 from araneus.scheduler.lanes import Lanes, Result
 from araneus.scheduler.messages import internal_error, task_failed
 from araneus.scheduler.record import Entry, Written
@@ -63,7 +65,8 @@ class Options:
     """Times are in seconds. ``poll`` finds lost wake-ups; ``max_tasks`` are in hand at once, the others stay QUEUED;
     ``window`` jobs of a task are prepared ahead; ``patience`` is how long small jobs may pass a large one;
     ``queue_after`` is how long a task may want room before it is QUEUED again;
-    ``memory_growth`` times the memory is what a job gets that ran out of it (1: it is not tried again)."""
+    ``memory_growth`` times the memory is what a job gets that ran out of it (1: it is not tried again);
+    ``instances`` are the types that apps and tasks may name."""
 
     lanes: int = 8
     poll: float = 2.0
@@ -74,6 +77,7 @@ class Options:
     lazy_write: float = 0.1
     max_troubles: int = 6
     memory_growth: float = 1.0
+    instances: InstanceTypes = field(default_factory=InstanceTypes)
 
 
 class Scheduler:
@@ -106,6 +110,7 @@ class Scheduler:
             clock=clock,
             window=options.window,
             memory_growth=options.memory_growth,
+            instances=options.instances,
         )
         self._writer = Writer(database, clock, storage)
         self._batches = Batches(database, clock)
@@ -115,6 +120,7 @@ class Scheduler:
         self._open: dict[str, list[Attempt]] = {}
         self._unknown: set[str] = set()
         self._early: dict[str, list[Ended]] = {}
+        self._fleets = Fleets()
         self._owners: dict[str, str] = {}
         self._look_at = 0.0
         self._written_at = 0.0
@@ -260,10 +266,12 @@ class Scheduler:
             self._queue.move_to_end(identity, last=False)
             self._room_changed = True
         elif identity in active.flying:
+            self._fleets.take(one)
             active.resumed(one)
 
     def _hear(self, ended: Ended) -> None:
         self._room_changed = True
+        self._fleets.give_back(ended.attempt)
         owner = self._owners.pop(ended.attempt, None)
         active = self._active.get(owner) if owner is not None else None
         if active is not None:
@@ -280,11 +288,20 @@ class Scheduler:
         self._room_changed = False
         if not self._queue:
             return
-        choice = choose(self._queue.values(), self._executor.fit, now=time.monotonic(), patience=self._options.patience)
+        choice = choose(
+            self._queue.values(),
+            self._executor.fit,
+            now=time.monotonic(),
+            patience=self._options.patience,
+            seats=self._fleets,
+        )
         for one in choice.now:
             self._submit(one)
         for one in choice.never:
-            message = too_large(one.resources, capacity(self._executor.fit))
+            if one.instance is not None and not one.instance.holds(one.resources):
+                message = too_small(one.instance, one.resources)
+            else:
+                message = too_large(one.resources, capacity(self._executor.fit))
             self._refuse(one, Outcome(reason=Reason.TOO_LARGE, message=message))
 
     def _submit(self, one: Prepared) -> None:

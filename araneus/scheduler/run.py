@@ -31,6 +31,7 @@ from araneus.model.app import App
 from araneus.model.errors import Fault, Refusal
 from araneus.model.file import Location
 from araneus.model.ids import AppId, new_uuid
+from araneus.model.instance import Instance, InstanceTypes, most_parallel, named_type
 from araneus.model.job import FINISHED, Attempt, Job, JobStatus, Outcome, Reason, Resources
 from araneus.model.memo import Memo, Reuse, is_wanted
 from araneus.model.project import Project
@@ -73,6 +74,7 @@ class Means:
     clock: Callable[[], datetime]
     window: int = 64
     memory_growth: float = 1.0
+    instances: InstanceTypes = field(default_factory=InstanceTypes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ class Run:
         self._execution: Execution | None = None
         self._memory: Memory | None = None
         self._noted: Mapping[str, Reuse] = {}
+        self._parallel: int | None = None
         self._retries = Retries(
             interruptible=task.use_interruptible_instances, memory_growth=means.memory_growth
         )
@@ -181,6 +184,8 @@ class Run:
             setting.process, setting.located.inputs, self._evaluator, load=loader(self._gate.locate)
         )
         self._remember(setting)
+        whole = {**setting.process.hints, **setting.process.requirements}
+        self._parallel = most_parallel(self._task.execution_settings, whole)
         open_attempts = {attempt.key: attempt for attempt in setting.attempts if attempt.outcome is None}
         self._replay(turn, setting.finished, open_attempts)
 
@@ -352,7 +357,8 @@ class Run:
                 self._reuse(turn, job, attempt, recalled.outputs)
                 return
         self._live[attempt.id] = _Live(ready, invocation, job, attempt, recalled)
-        prepared = Prepared(job=job, attempt=attempt, submission=sent, since=time.monotonic())
+        instance = self._instance(tool, asked)
+        prepared = Prepared(job=job, attempt=attempt, submission=sent, since=time.monotonic(), instance=instance)
         (turn.prepared if before is None else turn.resumed).append(prepared)
 
     def _recall(self, ready: ReadyJob, invocation: Invocation, attempt: Attempt, *, look: bool) -> Recalled:
@@ -379,6 +385,10 @@ class Run:
         """What the job gets: the same object for the same size, which is told apart quickly."""
         resources = self._retries.resources(key, resources)
         return self._sizes.setdefault(resources, resources)
+
+    def _instance(self, tool: CommandLineTool, asked: Resources) -> Instance | None:
+        named = named_type(self._task.execution_settings, {**tool.hints, **tool.requirements})
+        return self._means.instances.of(named, self._parallel, asked) if named or self._parallel else None
 
     def _attempt(self, ready: ReadyJob, asked: Resources) -> Attempt:
         number = self._numbers[ready.key] = self._numbers.get(ready.key, 0) + 1

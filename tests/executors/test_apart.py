@@ -173,6 +173,7 @@ def test_messages_stay_what_they_are(tmp_path: Path) -> None:
         image=Image(pull="p", required=False),
         network=True,
         time_limit=2.5,
+        interruptible=True,
         job={"name": "n", "inputs": {"x": [1, None, "é"]}},
     )
     assert all(getattr(whole, field.name) for field in fields(Submission))
