@@ -15,7 +15,7 @@ from araneus.cwl.files import check_basename, described, is_literal, local_path,
 from araneus.cwl.inplace import IDENTITY
 from araneus.cwl.process import CommandLineTool
 from araneus.cwl.staging import Stage, moved
-from araneus.model.values import FileValue, Value, is_file_value
+from araneus.model.values import FileValue, Value, file_values, is_file_value
 
 _WHERE = "InitialWorkDirRequirement/listing"
 
@@ -67,16 +67,8 @@ def _port_entries(tool: CommandLineTool, inputs: Mapping[str, Value]) -> Iterato
     for port in tool.inputs:
         kind = port.extensions.get("sbg:stageInput")
         if kind in ("link", "copy"):
-            for value in _files(inputs.get(port.id)):
+            for value in file_values(inputs.get(port.id)):
                 yield _Entry(value, writable=kind == "copy")
-
-
-def _files(value: Value) -> Iterator[FileValue]:
-    if is_file_value(value):
-        yield value
-    elif isinstance(value, list):
-        for item in value:
-            yield from _files(item)
 
 
 class _ListingReader:

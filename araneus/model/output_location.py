@@ -59,7 +59,7 @@ def doubts(location: Mapping[str, Any] | None, ports: list[str]) -> list[str]:
         name for place in places for name in _TOKEN.findall(place or "") if name.lower() not in TOKENS
     )
     found = [
-        f"Output location: <{name[:60]}> is no token and stays as it is; tokens are "
+        f"Output location: <{name[:60]}> is no token and counts as text; tokens are "
         + ", ".join(f"<{token}>" for token in TOKENS)
         for name in unknown
     ]

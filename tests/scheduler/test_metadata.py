@@ -187,3 +187,34 @@ def test_what_an_expression_tool_says_of_files_is_kept(house: House) -> None:
     task = run(house, document, x=value)
     assert task.outputs["same"]["path"] == value["path"]
     assert metadata(house, task.outputs["other"]) == {**ONE, "g": "g"}
+
+
+@pytest.mark.parametrize(
+    ("port", "binding"),
+    [
+        ({}, {"glob": "out", "sbg:inheritMetadataFrom": "x"}),
+        ({"sbg:stageInput": "copy"}, {"glob": "*.bam"}),
+        ({"sbg:stageInput": "link"}, {"glob": "*.bam"}),
+    ],
+)
+def test_a_result_that_is_used_again_has_the_metadata_of_this_task(house: House, port: Any, binding: Any) -> None:
+    document = app("echo > out", {"x": {"type": "File", **port}}, binding)
+    settings = {"execution_settings": {"use_memoization": True}}
+    identity = house.install(document)
+    for number, said in enumerate((ONE, ONE, TWO)):
+        value = house.upload("a.bam", b"", house.folder(str(number)), metadata=said)
+        with house.scheduling():
+            task = house.wait(house.queue(identity, {"x": value}, **settings))
+        assert metadata(house, task.outputs["out"]) == said
+        (job,) = house.jobs(task.id)
+        assert job.reuse is not None
+        assert job.reuse.reused or number != 1
+
+
+@pytest.mark.parametrize("kind", ["copy", "link"])
+def test_a_port_stages_the_files_of_lists_and_records_with_what_belongs_to_them(house: House, kind: str) -> None:
+    record = {"type": "record", "name": "r", "fields": [{"name": "f", "type": "File", "secondaryFiles": [".bai"]}]}
+    inputs = {"r": {"type": {"type": "array", "items": record}, "sbg:stageInput": kind}}
+    house.upload("a.bam.bai", b"")
+    task = run(house, app("ls > out", inputs, {"glob": "out"}), r=[{"f": house.upload("a.bam", b"")}])
+    assert house.content(task.outputs["out"]).split() == [b"a.bam", b"a.bam.bai", b"out"]
