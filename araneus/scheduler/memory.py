@@ -29,14 +29,14 @@ from araneus.engine.execution import ReadyJob
 from araneus.executors import jobdir
 from araneus.model.file import Location
 from araneus.model.ids import AppId, new_uuid
-from araneus.model.job import Attempt
+from araneus.model.job import SAVED_LOGS, Attempt
 from araneus.model.memo import Kept, Memo, Reuse, is_alive, why_not
 from araneus.model.project import Project
 from araneus.model.task import Task
 from araneus.model.values import FileValue, Value, is_file_value, map_file_values
 from araneus.scheduler.staging import file_path
 from araneus.storage.base import Storage
-from araneus.store import memos, projects
+from araneus.store import jobs, memos, projects
 from araneus.store.database import Connection, Database
 
 MAX_FILES: Final = 10_000
@@ -54,12 +54,14 @@ class _Unfit(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recalled:
     """What is known of a job before it runs. With ``outputs`` it need not. ``parts`` is empty for a job that is never
-    to be reused. ``given`` are the file values of its inputs, by content."""
+    to be reused. ``given`` are the file values of its inputs, by content; ``logs`` the names of the files that were
+    kept as logs."""
 
     reuse: Reuse
     parts: Mapping[str, str] = field(default_factory=dict)
     given: Mapping[str, FileValue] = field(default_factory=dict)
     outputs: dict[str, Any] | None = None
+    logs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +133,7 @@ class Memory:
                 similar = memos.similar(connection, self._project.id, app, ready.key)
                 earlier = [one for one in similar if self._may_see(connection, one)]
                 return self._missed(ready, recalled, why_not(recalled.parts, earlier, settings, now))
+            before = jobs.outcome_of(connection, memo.attempt)
         try:
             outputs = self._put_back(memo, recalled, Path(attempt.directory))
         except (OSError, _Unfit) as error:
@@ -138,7 +141,8 @@ class Memory:
             return self._missed(ready, recalled, [f"the result of task {memo.task} cannot be put back: {error}"])
         log.info("job_reused", task=self._task.id, job=ready.key, memo=memo.id, of=memo.task)
         reuse = Reuse(reused=True, why=("the tool and its inputs are the same",), memo=memo.id, task=memo.task)
-        return replace(recalled, reuse=reuse, outputs=outputs)
+        logs = _link_logs(memo.attempt, Path(attempt.directory), before.logs if before is not None else ())
+        return replace(recalled, reuse=reuse, outputs=outputs, logs=logs)
 
     def _missed(self, ready: ReadyJob, recalled: Recalled, why: Sequence[str]) -> Recalled:
         log.info("job_not_reused", task=self._task.id, job=ready.key, why=list(why))
@@ -191,8 +195,6 @@ class Memory:
             target.parent.mkdir(parents=True, exist_ok=True)
             self._bring(kept, target)
             self._digests[file_location(target)] = kept.location.removeprefix("blob:")
-        for name in _LOGS:
-            _link_log(directory.parent / memo.attempt / name, directory / name)
         return {port: map_file_values(value, lambda item: _located(item, work, recalled.given))
                 for port, value in memo.outputs.items()}  # fmt: skip
 
@@ -382,10 +384,22 @@ def _says_metadata(value: Value) -> bool:
     return any(_says_metadata(item) for item in value.values() if isinstance(item, list | dict))
 
 
-def _link_log(source: Path, target: Path) -> None:
-    """The log of the job that ran, as long as it is there. A link or a pipe in its place is left alone."""
+def _link_logs(attempt: str, directory: Path, saved: Sequence[str]) -> tuple[str, ...]:
+    """The logs of the attempt that ran, as long as they are there; the names of those that the app wanted kept."""
+    before = directory.parent / attempt
+    for name in _LOGS:
+        _link_log(before / name, directory / name)
+    (directory / SAVED_LOGS).mkdir()
+    kept = [_link_log(before / SAVED_LOGS / str(n), directory / SAVED_LOGS / str(n)) for n in range(len(saved))]
+    return tuple(saved) if all(kept) else ()
+
+
+def _link_log(source: Path, target: Path) -> bool:
+    """Whether there is a log to link to. A link or a pipe in its place is left alone."""
     try:
-        if stat.S_ISREG(source.lstat().st_mode):
-            os.link(source, target, follow_symlinks=False)
+        if not stat.S_ISREG(source.lstat().st_mode):
+            return False
+        os.link(source, target, follow_symlinks=False)
     except OSError:
-        return
+        return False
+    return True

@@ -354,7 +354,7 @@ class Run:
         if recalled is not None:
             job = replace(job, reuse=recalled.reuse)
             if recalled.outputs is not None:
-                self._reuse(turn, job, attempt, recalled.outputs)
+                self._reuse(turn, job, attempt, recalled.outputs, recalled.logs)
                 return
         self._live[attempt.id] = _Live(ready, invocation, job, attempt, recalled)
         instance = self._instance(tool, asked)
@@ -370,12 +370,14 @@ class Run:
         )
         return recalled if look else replace(recalled, reuse=self._noted.get(ready.key, recalled.reuse))
 
-    def _reuse(self, turn: _Turn, job: Job, attempt: Attempt, outputs: dict[str, Any]) -> None:
+    def _reuse(
+        self, turn: _Turn, job: Job, attempt: Attempt, outputs: dict[str, Any], logs: tuple[str, ...]
+    ) -> None:
         """The job need not run: an attempt that has ended stands for it."""
         assert job.reuse is not None
         assert job.reuse.memo is not None
         now = self._means.clock()
-        outcome = Outcome(reason=Reason.SUCCEEDED, exit_code=0)
+        outcome = Outcome(reason=Reason.SUCCEEDED, exit_code=0, logs=logs)
         turn.attempts.append(replace(attempt, outcome=outcome, ended_on=now))
         turn.used.append(job.reuse.memo)
         _keep_outputs(Path(attempt.directory), outputs)

@@ -133,6 +133,13 @@ def attempts_for(conn: Connection, task_id: str) -> list[Attempt]:
     return _attempts.read_all(conn.execute(_ATTEMPTS_FOR, {"of": task_id}))
 
 
+def outcome_of(conn: Connection, attempt_id: str) -> Outcome | None:
+    """How an attempt ended; None while it has not, and for one that is gone."""
+    query = select(tables.attempts.c.outcome).where(tables.attempts.c.id == attempt_id)
+    outcome: Outcome | None = conn.execute(query).scalar()
+    return outcome
+
+
 def fates(conn: Connection, attempt_ids: Collection[str]) -> dict[str, Fate]:
     """What became of the tasks of these attempts, by attempt id; attempts without a row are left out."""
     found: dict[str, Fate] = {}

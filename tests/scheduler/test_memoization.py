@@ -1,6 +1,7 @@
 """Jobs that were run before are not run again, and nobody can tell from what they leave behind."""
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -9,13 +10,16 @@ from typing import Any
 
 import pytest
 
+from araneus.cwl.javascript import JavaScript
 from araneus.executors import jobdir
 from araneus.model.access import Permissions
 from araneus.model.file import Location
 from araneus.model.job import Job, log_ids
 from araneus.model.project import Member
 from araneus.model.task import Status, Task
+from araneus.scheduler.apps import Apps
 from araneus.scheduler.housekeeping import Housekeeping, Premises
+from araneus.scheduler.run import Means, Run
 from araneus.storage.shelves import Shelves
 from araneus.store import files, members, memos, projects
 from tests.scheduler.house import OWNER, PROJECT, House, now, small, tool
@@ -388,3 +392,54 @@ def test_what_was_made_of_files_that_one_cannot_read_does_not_exist(house: House
     again = ran(house, app, {"f": copy})
     assert why(house, again) == ("no earlier result of this job is kept in this project",)
     assert runs(tmp_path) == 2
+
+
+def test_files_that_the_app_wanted_kept_are_there_again(house: House, tmp_path: Path) -> None:
+    hints = [{"class": "sbg:SaveLogs", "value": "*.report"}]
+    line = "cat $(inputs.f.path) > out.txt; echo said > my.report"
+    app, given = house.install(counted(tmp_path, line=line, hints=hints)), house.upload("a.txt", b"1")
+    ran(house, app, {"f": given})
+    again = ran(house, app, {"f": given})
+    assert was_reused(house, again)
+    (attempt,) = house.attempts(again.id)
+    assert attempt.outcome is not None
+    log = house.file(log_ids(attempt.id, attempt.outcome.logs)["my.report"])
+    assert log.location is not None
+    assert b"".join(house.storage.read(log.location)) == b"said\n"
+
+
+def test_a_crash_between_a_hit_and_its_writing_leaves_nothing(house: House, tmp_path: Path) -> None:
+    app, given = house.install(counted(tmp_path)), house.upload("a.txt", b"1")
+    ran(house, app, {"f": given})
+    task = house.queue(app, {"f": given}, **MEMO)
+    with JavaScript(workers=1, time_limit=2.0) as javascript:
+        means = Means(
+            database=house.database, storage=house.storage, javascript=javascript, load=Apps().load,
+            jobs=house.jobs_directory, executor="local", clock=now,
+        )  # fmt: skip
+        facts = Run(house.task(task), means).turn([], 0)
+    assert facts.memories is not None
+    assert facts.memories.used
+    # What the lane found out is lost with the process.
+    with house.scheduling():
+        assert house.wait(task).status is Status.COMPLETED
+    assert was_reused(house, house.task(task))
+    assert len(list(house.jobs_directory.glob("*-*"))) == 3
+    sweep(house)
+    assert len(list(house.jobs_directory.glob("*-*"))) == 2
+    assert house.content(house.task(task).outputs["out"]) == b"1"
+
+
+def test_a_job_that_ran_through_a_restart_is_remembered(house: House, tmp_path: Path) -> None:
+    app = house.install(counted(tmp_path, line="sleep 1; cat $(inputs.f.path) > out.txt"))
+    given = house.upload("a.txt", b"1")
+    with house.scheduling():
+        task = house.queue(app, {"f": given}, **MEMO)
+        house.wait_for(task, frozenset({Status.RUNNING}))
+        while not runs(tmp_path):
+            time.sleep(0.01)
+    with house.scheduling():
+        assert house.wait(task).status is Status.COMPLETED
+    assert why(house, house.task(task)) == ("no earlier result of this job is kept in this project",)
+    assert was_reused(house, ran(house, app, {"f": given}))
+    assert runs(tmp_path) == 1
