@@ -73,7 +73,7 @@ _PROBLEM: Final = record(("message",), code=COUNT, status=COUNT, message=TEXT, i
 _EXECUTION_STATUS: Final = record(
     message=TEXT, message_code=TEXT, steps_completed=maybe(COUNT), steps_total=maybe(COUNT),
     queued_duration=maybe(COUNT), running_duration=maybe(COUNT), execution_duration=maybe(COUNT), duration=COUNT,
-    queued=COUNT, running=COUNT, completed=COUNT, failed=COUNT, aborted=COUNT,
+    queued=COUNT, running=COUNT, completed=COUNT, failed=COUNT, aborted=COUNT, system_limit=FLAG,
 )  # fmt: skip
 _STORED: Final = whole(size=NUMBER, unit=TEXT, cost=_MONEY)
 
