@@ -46,7 +46,8 @@ def partial_outputs(
 
 
 def leftovers(task: str, project: str, jobs: Iterable[Job], attempts: Sequence[Attempt], now: datetime) -> list[File]:
-    """The rows for what the jobs of a failed task left, without a folder yet."""
+    """The rows for what the jobs of a failed task left, without a folder yet. They have no size: it does not count as
+    the project's storage, and readers look at the bytes as they are."""
     homes = {f"{file_location(attempt.directory)}/": attempt.id for attempt in attempts}
     rows: dict[str, File] = {}
     for value in _files_of(jobs):
@@ -60,7 +61,6 @@ def leftovers(task: str, project: str, jobs: Iterable[Job], attempts: Sequence[A
             project=project,
             parent=None,
             name=safe_file_name(place.rpartition("/")[2]),
-            size=value.get("size"),
             location=place,
             hidden=True,
             origin_task=task,

@@ -166,7 +166,7 @@ def test_what_a_failed_task_has_made_is_read_from_its_details(lab: Lab, api: Any
     file = job.logs["partial/a b.txt"]
     file.download(str(tmp_path / "got"))
     assert (tmp_path / "got").read_text() == "half\n"
-    assert (file.name, file.origin.task) == ("a b.txt", task["id"])
+    assert (file.name, file.size, file.origin.task) == ("a b.txt", 5, task["id"])
     listed = lab.client.get("/v2/files", params={"project": lab.project}).json()
     assert listed["items"] == []
     copied = lab.client.post(f"/v2/files/{file.id}/actions/copy", json={"project": lab.project})
