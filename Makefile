@@ -1,11 +1,12 @@
-# The whole interface of a developer: demo, test, check, bench, docs (and lock, conformance, schemathesis, clean).
+# The whole interface of a developer: demo, test, check, bench, docs (and lock, conformance, schemathesis, oracle, clean).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+ORACLE_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench conformance schemathesis docs lock clean
+.PHONY: help demo test check format bench conformance schemathesis oracle docs lock clean
 
 help:            ## say what there is
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 20
@@ -33,6 +34,9 @@ conformance: $(VENV)/dev ## the CWL conformance suites, directly and through the
 
 schemathesis: $(VENV)/dev ## 20,000 requests that are made from the OpenAPI document, against a live server
 	$(BIN)/python -m tests.fuzz
+
+oracle: $(VENV)/dev ## tools, workflows and jobs made at random, held against cwltool (ORACLE_ARGS="--cases N --seed N --jobs N")
+	$(BIN)/python -m tests.oracle $(ORACLE_ARGS)
 
 docs: $(VENV)/dev ## write the generated pages under docs/
 	$(BIN)/python -m araneus.api.documents docs

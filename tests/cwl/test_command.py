@@ -221,6 +221,17 @@ def test_contents_are_limited_to_64_kib(bench: Bench, tmp_path: Path, version: s
         assert bench.prepare(process, {"x": large}).command[1] == "y" * 65536
 
 
+@pytest.mark.parametrize("version", ["v1.0", "v1.1", "v1.2"])
+def test_the_contents_of_a_list_of_files_are_loaded(bench: Bench, tmp_path: Path, version: str) -> None:
+    binding = {"valueFrom": "$(self[1].contents)"}
+    port: dict[str, object] = {"type": "File[]", "inputBinding": binding, "loadContents": True}
+    if version == "v1.0":
+        port = {"type": "File[]", "inputBinding": {**binding, "loadContents": True}}
+    process = tool(version, inputs={"x": port})
+    files = [file_value(write(tmp_path / name, name)) for name in ("one", "two")]
+    assert bench.prepare(process, {"x": files}).command[1] == "two"
+
+
 @pytest.mark.parametrize(
     ("version", "level", "seen"),
     [

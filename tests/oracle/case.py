@@ -7,7 +7,7 @@ they saw comes back as a `Seen` in which no path of this machine is left.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +20,7 @@ SHOWN: Final = 4096
 INPUT: Final = "<input>"
 """Stands for the directory of one staged input; both runners give each primary file one of its own."""
 _BOOKKEEPING: Final = frozenset(
-    {"location", "path", "dirname", "listing", "http://commonwl.org/cwltool#generation", "writable"}
+    {"location", "path", "dirname", "listing", "contents", "http://commonwl.org/cwltool#generation", "writable"}
 )
 """Places, and marks that the peer leaves on values; what lies at a location is compared instead."""
 
@@ -31,7 +31,7 @@ class Case:
 
     document: dict[str, Any]
     job: dict[str, Any]
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
 
     @property
     def version(self) -> str:
@@ -68,6 +68,17 @@ class Seen:
     outputs: Any = None
 
 
+def nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Every mapping in a document."""
+    if isinstance(value, dict):
+        yield value
+        for item in value.values():
+            yield from nodes(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from nodes(item)
+
+
 def masked(value: Any, places: Mapping[str, str]) -> Any:
     """The value with the job's own directories replaced by names; ``places`` maps patterns to names, tried in order."""
     if isinstance(value, str):
@@ -89,31 +100,43 @@ def portable(value: Any) -> Any:
         return value
     if value.get("class") not in {"File", "Directory"}:
         return {key: portable(item) for key, item in value.items()}
-    place = Path(unquote(str(value.get("location", "")).removeprefix("file://")))
     found = {key: item for key, item in value.items() if key not in _BOOKKEEPING}
     found["secondaryFiles"] = sorted(map(portable, value.get("secondaryFiles") or ()), key=_name)
-    found |= _content(place, str(value["class"]))
+    found |= _content(value)
     for key in ("size", "checksum"):
         if key in value and value[key] != found.get(key):
             found[f"wrong {key}"] = value[key]
     return found
 
 
-def _content(place: Path, kind: str) -> dict[str, Any]:
-    if kind == "Directory":
+def _content(value: Mapping[str, Any]) -> dict[str, Any]:
+    """What a File or Directory really holds; a literal, which has no place, holds what it says."""
+    place = Path(unquote(str(value.get("location", "")).removeprefix("file://")))
+    if value["class"] == "Directory":
+        listing = value.get("listing")
+        if not place.is_dir() and isinstance(listing, list):
+            return {"listing": sorted(map(_plain, listing), key=_name)}
         entries = sorted(place.iterdir(), key=lambda entry: entry.name) if place.is_dir() else None
-        return {"listing": entries and [_entry(entry) for entry in entries]}
-    if not place.is_file():
+        return {"listing": entries and [_plain(_found(entry)) for entry in entries]}
+    if place.is_file():
+        content = place.read_bytes()
+    elif isinstance(value.get("contents"), str):
+        content = value["contents"].encode()
+    else:
         return {"missing": True}
-    content = place.read_bytes()
     checksum = hashlib.sha1(content, usedforsecurity=False).hexdigest()
     found = {"size": len(content), "checksum": f"sha1${checksum}"}
     return found | {"text": content.decode(errors="replace")} if len(content) < SHOWN else found
 
 
-def _entry(place: Path) -> dict[str, Any]:
+def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry of a listing."""
+    return {"class": value["class"], "basename": value["basename"], **_content(value)}
+
+
+def _found(place: Path) -> dict[str, Any]:
     kind = "Directory" if place.is_dir() else "File"
-    return {"class": kind, "basename": place.name, **_content(place, kind)}
+    return {"class": kind, "basename": place.name, "location": place.as_uri()}
 
 
 def _name(value: Any) -> str:

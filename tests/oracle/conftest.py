@@ -1,24 +1,18 @@
-"""The two runners, warm for all cases of a session, and how many cases there are."""
+"""The two runners, warm for all cases of a module."""
 
 import importlib.util
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.oracle.judge import Judge
-from tests.oracle.ours import Ours
-from tests.oracle.peer import Peer
+from tests.oracle.runners import Runners
 
 
-@pytest.fixture
-def judge(tmp_path: Path) -> Iterator[Judge]:
+@pytest.fixture(scope="module")
+def runners(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runners]:
     """Both runners, and a directory for cases."""
     if importlib.util.find_spec("cwltool") is None or shutil.which("node") is None:
         pytest.skip("the oracle needs the package cwltool (make lock has it) and the program node (Debian: nodejs)")
-    with Peer() as peer, Ours() as ours:
-        judge = Judge(tmp_path, peer=peer, ours=ours)
-        yield judge
-        print(judge.tally())
-        assert not judge.unexplained, f"{len(judge.unexplained)} unexplained differences, see above"
+    with Runners(tmp_path_factory.mktemp("oracle")) as runners:
+        yield runners

@@ -1,5 +1,17 @@
-"""Strategies for small workflows of expression tools and shell tools, whose outputs are compared."""
+"""Strategies for small workflows of expression tools and shell tools, whose outputs are compared.
 
+What the specification leaves open, or the platform does otherwise on purpose, is not made:
+
+- a File where File[] is wanted or the reverse (the platform settles it at run time; the text has no word on it);
+- links between types that have only null in common, or a boolean and a number ("must be compatible types": whether
+  types or values are looked at, is open);
+- one source in brackets with pickValue (the platform picks from the list that the source gives);
+- null for an output of type Any ("must be non-null"), and outputs of workflows of a type that they cannot have (v1.2,
+  Generic execution process: "Validate the output object"; the other runner does not look);
+- defaults of a tool whose step has ``when`` or valueFrom: whether these see the defaults, the text does not say.
+"""
+
+import json
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -32,6 +44,22 @@ class _Flow:
     def of_type(self, *kinds: str) -> list[str]:
         """The sources of one of these types."""
         return [source for source, kind in self.sources.items() if kind in kinds]
+
+    def misfits(self, wanted: str) -> list[str]:
+        """Sources that may not fit, and then certainly do not: none is null, or a boolean for a number."""
+        if "File" in wanted or wanted.endswith("?"):
+            return []
+        return [source for source, kind in self.sources.items() if not kind.endswith("?") and kind != "boolean"]
+
+    def picked(self, wanted: str) -> tuple[list[str], list[str]]:
+        """Sources to pick from for a sink of a type, with the ways to pick."""
+        if "File" in wanted:
+            return [], []
+        if wanted.endswith("[]"):
+            item = wanted[:-2]
+            return self.of_type("Any?", item, f"{item}?"), ["all_non_null"]
+        plain = wanted.rstrip("?")
+        return self.of_type("Any?", plain, f"{plain}?"), ["first_non_null", "the_only_non_null"]
 
 
 @st.composite
@@ -89,15 +117,13 @@ def _step(flow: _Flow, name: str, *, nested: bool) -> None:
                                f"${{return inputs.{port} > 2;}}")  # fmt: skip
         if step["when"] == "$(inputs.more)":
             step["in"]["more"] = {"default": pen.one(True, False)}
-    step["run"] = _nested(flow, kinds) if nested else _tool(flow, kinds)
+    looks = "when" in step or '"valueFrom"' in json.dumps(step["in"])
+    step["run"] = _nested(flow, kinds, looks=looks) if nested else _tool(flow, kinds, looks=looks)
     flow.steps[name] = step
-    result = "Any" if step["run"]["class"] == "Workflow" or not _says_file(step["run"]) else "File"
+    result = "File" if step["run"]["class"] == "CommandLineTool" else "Any"
     depth = (len(scattered) if step.get("scatterMethod") == "nested_crossproduct" else 1) if scattered else 0
-    flow.sources[f"{name}/out"] = f"{result}{'[]' * min(depth, 2)}" if "when" not in step else "Any?"
-
-
-def _says_file(tool: dict[str, Any]) -> bool:
-    return bool(tool["class"] == "CommandLineTool")
+    may_be_null = "when" in step or (depth == 0 and step["run"]["outputs"]["out"] not in ("Any", "stdout"))
+    flow.sources[f"{name}/out"] = "Any?" if may_be_null else f"{result}{'[]' * min(depth, 2)}"
 
 
 def _step_input(flow: _Flow, kind: str) -> tuple[dict[str, Any], bool]:
@@ -105,20 +131,24 @@ def _step_input(flow: _Flow, kind: str) -> tuple[dict[str, Any], bool]:
     pen = flow.pen
     entry: dict[str, Any] = {}
     scatter = False
-    exact, lists = flow.of_type(kind, kind.rstrip("?"), "Any"), flow.of_type(f"{kind}[]", "Any[]")
+    wild = () if "File" in kind else ("Any",)
+    exact = flow.of_type(kind, kind.rstrip("?"), *wild)
+    lists = flow.of_type(f"{kind}[]", *(f"{each}[]" for each in wild))
     items = flow.of_type(kind[:-2], kind) if kind.endswith("[]") else []
     if lists and pen.chance(2):
         entry["source"], scatter = pen.one(*lists), True
     elif items and pen.chance(2):
         entry["source"] = [pen.one(*items) for _ in range(pen.one(1, 2, 2, 3))]
-        entry["linkMerge"] = pen.one("merge_flattened", "merge_flattened", "merge_nested")
+        entry["linkMerge"] = pen.one(
+            "merge_flattened", "merge_flattened", "merge_nested" if wild else "merge_flattened"
+        )
     elif exact and not pen.chance(12):
         entry["source"] = pen.one(*exact)
-    elif flow.sources and pen.chance(3):
-        entry["source"] = pen.one(*flow.sources)
-    if pen.version == "v1.2" and pen.chance(6) and flow.of_type("Any?", "int?", "string?"):
-        entry = {"source": [pen.one(*flow.of_type("Any?", "int?", "string?", kind)) for _ in range(pen.one(1, 2, 3))]}
-        entry["pickValue"] = pen.one("first_non_null", "the_only_non_null", "all_non_null")
+    elif pen.chance(3) and flow.misfits(kind):
+        entry["source"] = pen.one(*flow.misfits(kind))
+    sources, ways = flow.picked(kind)
+    if pen.version == "v1.2" and not scatter and pen.chance(4) and sources:
+        entry = {"source": [pen.one(*sources) for _ in range(pen.one(2, 2, 3))], "pickValue": pen.one(*ways)}
     if pen.chance(3) or "source" not in entry:
         value = kind if "File" not in kind else "string"  # paths in a default of a step are relative to nothing
         entry["default"] = [_value(pen, value), _value(pen, value)] if scatter else _value(pen, value)
@@ -130,10 +160,10 @@ def _step_input(flow: _Flow, kind: str) -> tuple[dict[str, Any], bool]:
     return entry, scatter
 
 
-def _tool(flow: _Flow, kinds: dict[str, str]) -> dict[str, Any]:
+def _tool(flow: _Flow, kinds: dict[str, str], *, looks: bool) -> dict[str, Any]:
     pen = flow.pen
     inputs = {port: {"type": "Any?" if pen.chance(2) else kind} for port, kind in kinds.items()}
-    if pen.chance(8) and "File" not in kinds["x"]:
+    if pen.chance(8) and not looks and "File" not in kinds["x"]:
         inputs["x"]["default"] = _value(pen, kinds["x"])
     names = "[" + ", ".join(f"inputs.{port}" for port in kinds) + "]"
     plain = "function(k, v) { return v && v['class'] ? v.basename : v; }"
@@ -144,46 +174,58 @@ def _tool(flow: _Flow, kinds: dict[str, str]) -> dict[str, Any]:
             "inputs": inputs, "baseCommand": ["printf", "%s"], "arguments": [text], "stdout": "said.txt",
             "outputs": {"out": "stdout"},
         }  # fmt: skip
-    results = [f"JSON.stringify({names}, {plain})", "inputs.x", names, f"{names}.length", "null", "typeof inputs.x"]
+    certain = [f"JSON.stringify({names}, {plain})", names, f"{names}.length", "typeof inputs.x"]
+    result = pen.one(*certain, "inputs.x", "null")
     return {
         "class": "ExpressionTool", "cwlVersion": pen.version, "requirements": {"InlineJavascriptRequirement": {}},
-        "inputs": inputs, "outputs": {"out": "Any" if pen.version == "v1.0" or not pen.chance(3) else "Any?"},
-        "expression": f"${{return {{'out': {pen.one(*results)}}};}}",
+        "inputs": inputs, "outputs": {"out": "Any" if result in certain else ["null", "Any"]},
+        "expression": f"${{return {{'out': {result}}};}}",
     }  # fmt: skip
 
 
-def _nested(flow: _Flow, kinds: dict[str, str]) -> dict[str, Any]:
+def _nested(flow: _Flow, kinds: dict[str, str], *, looks: bool) -> dict[str, Any]:
     """A workflow of one step in the place of a tool."""
     pen = flow.pen
     ports = {port: {"type": kind} for port, kind in kinds.items()}
     return {
         "class": "Workflow",
         "cwlVersion": pen.version, "inputs": ports, "requirements": {name: {} for name in _REQUIRED},
-        "outputs": {"out": {"type": pen.one(*["Any", "Any?"] * 4, "File"), "outputSource": "inner/out"}},
-        "steps": {"inner": {"in": {port: port for port in kinds}, "out": ["out"], "run": _tool(flow, kinds)}},
+        "outputs": {"out": {"type": ["null", "Any"], "outputSource": "inner/out"}},
+        "steps": {"inner": {"in": {port: port for port in kinds}, "out": ["out"],
+                            "run": _tool(flow, kinds, looks=looks)}},
     }  # fmt: skip
 
 
 def _outputs(flow: _Flow) -> dict[str, Any]:
     pen = flow.pen
     found: dict[str, Any] = {}
-    for number, source in enumerate(flow.sources):
+    for number, (source, kind) in enumerate(flow.sources.items()):
         if source.endswith("/out") or pen.chance(4):
-            kind = flow.sources[source]
-            long = {"type": "array", "items": {"type": "array", "items": kind[:-4]}} if kind.endswith("[][]") else kind
-            found[f"o{number}"] = {
-                "type": pen.one(long, "Any", "Any?") if pen.chance(3) else long,
-                "outputSource": source,
-            }
+            wide = pen.one("Any?", "Any") if not kind.endswith("?") else "Any?"
+            found[f"o{number}"] = {"type": wide if pen.chance(4) else _long(kind), "outputSource": source}
     if pen.chance(3):
-        sources = [pen.one(*flow.sources) for _ in range(pen.one(1, 2, 3))]
-        merged: dict[str, Any] = {
-            "type": pen.one("Any", "Any?", {"type": "array", "items": ["null", "Any"]}),
-            "outputSource": sources,
-        }
-        if pen.chance(2):
-            merged["linkMerge"] = pen.one("merge_nested", "merge_flattened")
-        if pen.version == "v1.2" and pen.chance(2):
-            merged["pickValue"] = pen.one("first_non_null", "the_only_non_null", "all_non_null")
-        found["merged"] = merged
+        found["merged"] = _merged(flow)
     return found
+
+
+def _merged(flow: _Flow) -> dict[str, Any]:
+    """An output of several sources, of a type that it can have."""
+    pen = flow.pen
+    pick = pen.one(None, "first_non_null", "the_only_non_null", "all_non_null") if pen.version == "v1.2" else None
+    sources = [pen.one(*flow.sources) for _ in range(pen.one(2, 2, 3) if pick else pen.one(1, 2, 3))]
+    merged: dict[str, Any] = {"type": "Any?", "outputSource": sources}
+    if pen.chance(2):
+        merged["linkMerge"] = pen.one("merge_nested", "merge_flattened")
+    if pick:
+        merged["pickValue"] = pick
+    if pick in (None, "all_non_null") and (len(sources) > 1 or "linkMerge" in merged) and pen.chance(2):
+        merged["type"] = {"type": "array", "items": ["null", "Any"]}
+    return merged
+
+
+def _long(kind: str) -> Any:
+    """The type of a source; what a scattered expression gives may be null."""
+    if not kind.endswith("[]"):
+        return kind
+    inner = _long(kind[:-2])
+    return {"type": "array", "items": ["null", "Any"] if inner == "Any" else inner}

@@ -27,7 +27,7 @@ class Ours:
     """Answers cases with our engine; a context manager. Tools run as plain processes."""
 
     def __init__(self) -> None:
-        self._javascript = JavaScript()
+        self._javascript = JavaScript(time_limit=60.0)  # the load of the machine is no difference
         self._executor = LocalExecutor(
             cores=64, memory=2**20, containers=Containers.detect("none"), clock=lambda: datetime.now(UTC)
         )
@@ -74,11 +74,15 @@ class Ours:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
+    def close(self) -> None:
+        """End what was started."""
+        self._executor.close()
+        self._javascript.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._executor.close()
-        self._javascript.close()
+        self.close()

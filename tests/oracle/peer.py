@@ -140,6 +140,7 @@ class _Runner:
 
         document = str(directory / DOCUMENT)
         loading = LoadingContext({"relax_path_checks": True, "construct_tool_object": default_make_tool})
+        loading.disable_js_validation = True  # it only warns
         loading, content, uri = fetch_document(document, loading)
         loading, uri = resolve_and_validate_document(loading, content, uri)
         tool = make_tool(uri, loading)
@@ -153,6 +154,8 @@ class _Runner:
             "tmp_outdir_prefix": str(scratch / "out") + "/",
             "tmpdir_prefix": str(scratch / "tmp") + "/",
             "relax_path_checks": True,
+            "move_outputs": "leave",  # to move them it must not find one file in two places
+            "rm_tmpdir": False,
         }
         for name in ("out", "tmp"):
             (scratch / name).mkdir()

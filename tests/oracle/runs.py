@@ -1,6 +1,18 @@
-"""Strategies for tools that are really run: a shell script that says what it finds and leaves files behind."""
+"""Strategies for tools that are really run: a shell script that says what it finds and leaves files behind.
+
+What the specification leaves open is not made:
+
+- entries of a working directory that are no text, File or Directory before v1.2 (Dirent, entry: not foreseen there),
+  and one input staged twice;
+- a File where none may match, written as a union of File and File[] (CommandOutputBinding, glob: no word on it);
+- several patterns for one File, links to nothing, numbers that are NaN, the listing of a Directory without one;
+- File literals as outputs, which the other runner refuses;
+- files of more than 64 KiB before v1.2, of which loadContents takes the beginning (the other runner fails);
+- ``secondaryFiles`` and ``format`` of what is no File ("Only valid when type: File").
+"""
 
 import json
+import re
 import shlex
 from typing import Any, Final
 
@@ -35,12 +47,13 @@ _JAVASCRIPT_GLOBS: Final = (
 _EVALUATIONS: Final = (
     "$(self)", "$(self[0])", "$(self[0].basename)", "$(self.length)", "$(self[0].size)", "$(self[0].contents)",
     "$(null)",
-    "$(inputs.f)", "$(inputs.s)", "$(inputs.n)", "$(self[0].nameroot)$(self[0].nameext)", "text",
-    "$(inputs.f.basename)", "$(self[0].class)", "$(runtime.cores)", "$(inputs.d)", "$(self[0].secondaryFiles)",
+    "$(inputs.f)", "$(inputs.s)", "$(inputs.n)", "$(self[0].nameroot)$(self[0].nameext)",
+    "$(inputs.f.basename)", "$(self[0].class)", "$(runtime.cores)", "$(inputs.d)",
 )  # fmt: skip
 _JAVASCRIPT_EVALUATIONS: Final = (
-    "$(self.slice().reverse())", "$(self.map(function(f) { return f.basename; }))", "$(parseInt(self[0].contents))",
-    "${return {class: 'File', basename: 'made.txt', contents: 'made ' + self.length};}", "$(self.length > 1)",
+    "$(self.slice().reverse())", "$(self.map(function(f) { return f.basename; }))",
+    "$(parseInt(self[0].contents) || 0)",
+    "$(self.length > 1)",
     "$([self])",
     "${self[0].basename = 'renamed.txt'; return self[0];}", "$(self.length ? self[0] : null)", "$(1.5)", "$([1, 2])",
     "${return {class: 'Directory', basename: 'made', listing: self};}", "$(self[0].contents.split('\\n'))",
@@ -52,13 +65,13 @@ _JAVASCRIPT_EVALUATIONS: Final = (
 _NAMES: Final = [name for name in FILE_NAMES if name not in {"a.txt", "x.bam", "noext", ".hidden"}]
 """Inputs have other names than products: a tool that writes over its input without asking is another matter."""
 _TYPES: Final = (
-    "File", "File?", "File[]", "Directory", "Directory?", "Directory[]", "string", "string?", "int", "int?", "Any",
+    "File", "File?", "File[]", "Directory", "Directory?", "Directory[]", "string", "string?", "int", "int?", "Any?",
     "boolean",
     "string[]", "float", "long", ["null", {"type": "array", "items": "File"}], ["File", "Directory"],
     ["null", "File", "Directory"], {"type": "array", "items": ["File", "Directory"]}, ["null", "string", "File"],
     {"type": "array", "items": {"type": "array", "items": "File"}}, {"type": "enum", "symbols": ["a.txt", "b.txt",
     "text"]},
-    ["File", {"type": "array", "items": "File"}], {"type": "record", "name": "rr", "fields": [{"name": "f",
+    {"type": "record", "name": "rr", "fields": [{"name": "f",
     "type": "File"}]},
 )  # fmt: skip
 _PAIRS: Final = (
@@ -66,13 +79,12 @@ _PAIRS: Final = (
     ("string", "$(self[0].contents)"), ("File", "$(inputs.f)"), ("Directory", "$(inputs.d)"), ("int", "$(inputs.n)"),
     ("string", "$(self[0].nameroot)$(self[0].nameext)"), ("File[]", "$(self)"),
     ("Any", "$(self)"), ("File[]", "$(inputs.fs)"), ("string", "$(runtime.cores)x"), ("File?", "$(null)"),
-    (["File", "Directory"], "$(self[0])"), ("Any", "$(self[0])"), ("string", "text"), ("Any", "$(inputs)"),
+    (["File", "Directory"], "$(self[0])"), ("Any", "$(self[0])"), ("Any", "$(inputs)"),
 )  # fmt: skip
 _JAVASCRIPT_PAIRS: Final = (
     ("File[]", "$(self.slice().reverse())"), ("string[]", "$(self.map(function(f) { return f.basename; }))"),
-    ("int?", "$(parseInt(self[0].contents))"), ("boolean", "$(self.length > 1)"), ("float", "$(1.5)"), ("double",
+    ("int?", "$(parseInt(self[0].contents) || 0)"), ("boolean", "$(self.length > 1)"), ("float", "$(1.5)"), ("double",
     "$(2.0)"),
-    ("File", "${return {class: 'File', basename: 'made.txt', contents: 'made ' + self.length};}"),
     ("File", "${self[0].basename = 'renamed.txt'; return self[0];}"), ("File?", "$(self.length ? self[0] : null)"),
     ("Directory", "${return {class: 'Directory', basename: 'made', listing: self};}"), ("string[]", "$([])"),
     ("string[]", "$(self[0].contents.split('\\n'))"), ("File",
@@ -119,7 +131,8 @@ def run_cases(draw: Any) -> Case:
         "n": "int",
     }  # fmt: skip
     job = {
-        "f": pen.file(_NAMES), "d": pen.directory(), "fs": [pen.file(_NAMES) for _ in range(pen.one(0, 1, 2))],
+        "f": pen.file(_NAMES), "d": pen.directory(["a.txt", "b.txt", "sub/c.txt"], most=3),
+        "fs": [pen.file(_NAMES) for _ in range(pen.one(0, 1, 2))],
         "s": pen.one("a.txt", "b.txt", "d", draw(texts)), "n": pen.one(0, 7, -1),
     }  # fmt: skip
     if pen.chance(3):
@@ -193,12 +206,14 @@ def _script(pen: Pen, document: dict[str, Any]) -> str:
         if parent:
             lines.append(f"mkdir -p {parent}")
         if name == "big.dat":
-            size = pen.one(65535, 65536, 65537)
+            size = pen.one(65535, 65536, 65537 if pen.version == "v1.2" else 4096)
             lines.append(f"head -c {size} /dev/zero | tr '\\0' x > big.dat")
         elif not name.endswith("/"):
             lines.append(f"printf %s {shlex.quote(pen.one(*FILE_TEXTS))} > {shlex.quote(name)}")
     if pen.chance(8):
-        lines.append(pen.one("ln -s a.txt link.txt", "ln -s d linked", "ln -s nowhere dangling", "ln a.txt hard.txt"))
+        links = ["ln -s a.txt link.txt", "ln a.txt hard.txt"] * ("a.txt" in pen.made)
+        links += ["ln -s d linked"] * any(name.startswith("d/") for name in pen.made)
+        lines.append(pen.one(":", *links))
     if pen.chance(12):
         lines.append(f"printf %s {shlex.quote(json.dumps(_declared(pen)))} > cwl.output.json")
     if pen.chance(8):
@@ -216,7 +231,7 @@ def _declared(pen: Pen) -> dict[str, Any]:
         "path": "a.txt"}], "text",
         {"class": "Directory", "path": "d"}, 3, None, True, {"class": "File", "path": "a.txt", "basename": "other.txt"},
         {"class": "File", "path": "a.txt", "secondaryFiles": [{"class": "File", "path": "a.idx"}]},
-        {"class": "File", "basename": "lit.txt", "contents": "lit"}, {"class": "File", "path": "d/one.txt"},
+        {"class": "File", "path": "d/one.txt"},
     ]  # fmt: skip
     return {
         name: pen.one(*values)
@@ -227,13 +242,16 @@ def _declared(pen: Pen) -> dict[str, Any]:
 def _listing(pen: Pen, *, javascript: bool) -> Any:
     """The listing of InitialWorkDirRequirement."""
     if pen.chance(5):
-        choices = ["$(inputs.fs)", "$([inputs.f, inputs.d])", "$(inputs.d.listing)"]
+        choices = ["$(inputs.fs)", "$([inputs.f, inputs.d])", "$(inputs.d.listing || [])"]
         return pen.one(*(choices if javascript else choices[:1]))
     entries = [_entry(pen, javascript=javascript) for _ in range(pen.one(1, 1, 2, 3))]
     names = [entry.get("entryname") if isinstance(entry, dict) else entry for entry in entries]
-    if pen.chance(10):
-        return entries
-    return [entry for place, entry in enumerate(entries) if names[place] not in names[:place]]
+    staged = [set(re.findall(r"inputs\.(f|d|fs)\b(?!\.)", json.dumps(entry))) for entry in entries]
+    return [
+        entry
+        for place, entry in enumerate(entries)
+        if (names[place] not in names[:place] or pen.chance(10)) and not staged[place] & set().union(*staged[:place])
+    ]
 
 
 def _entry(pen: Pen, *, javascript: bool) -> Any:
@@ -243,19 +261,14 @@ def _entry(pen: Pen, *, javascript: bool) -> Any:
                  "${return {class: 'Directory', basename: 'litd', listing: [inputs.f]};}"] * javascript  # fmt: skip
         bare += ["$(null)"] if pen.version == "v1.2" and javascript else []
         return pen.one(*bare)
-    entries = [
-        "plain text", "s=$(inputs.s)\n", "$(inputs.f)", "$(inputs.d)", "$(inputs.s)", "", "\\$(x)\\n \\\\ \\",
-        " $(inputs.s) ",
-        "$(inputs.n)", "n: $(inputs.n)", "$(inputs.fs)", "two\n$(inputs.n)$(inputs.s)\n",
-    ]  # fmt: skip
+    entries = ["plain text", "s=$(inputs.s)\n", "$(inputs.f)", "$(inputs.d)", "$(inputs.s)", "", " $(inputs.s) "]
+    entries += ["\\$(x)\\n \\\\ \\", "n: $(inputs.n)", "two\n$(inputs.n)$(inputs.s)\n"]
     if javascript:
-        entries += [
-            "${return {a: 1, b: [inputs.n, 'é']};}",
-            "${return [1, 2];}",
-            "$(1.5)",
-            "${return null;}",
-            "$(JSON.stringify([inputs.n]))",
-        ]
+        entries.append("$(JSON.stringify([inputs.n]))")
+    if pen.version == "v1.2":
+        entries += ["$(inputs.n)", "$(inputs.fs)"]
+    if pen.version == "v1.2" and javascript:
+        entries += ["${return {a: 1, b: [inputs.n, 'é']};}", "${return [1, 2];}", "$(1.5)", "${return null;}"]
     found: dict[str, Any] = {"entry": pen.one(*entries)}
     files = found["entry"] in ("$(inputs.f)", "$(inputs.d)", "$(inputs.fs)")
     if not pen.chance(2 if files else 40) and not (found["entry"] == "$(inputs.fs)" and not pen.chance(10)):
@@ -282,30 +295,36 @@ def _outputs(pen: Pen, document: dict[str, Any], *, javascript: bool) -> Any:
 
 def _output(pen: Pen, *, javascript: bool) -> dict[str, Any]:
     if pen.chance(8):
-        fields = [
-            {
-                "name": name,
-                "type": pen.one("File?", "File[]", "string?"),
-                "outputBinding": _binding(pen, javascript=javascript),
-            }
-            for name in ("p", "q")
-        ]
-        for field in fields:
-            if pen.version == "v1.0":
-                field["type"] = {"File?": ["null", "File"], "File[]": {"type": "array", "items": "File"},
-                "string?": ["null", "string"]}[field["type"]]  # fmt: skip
-        return {"type": {"type": "record", "name": f"out{next(pen.numbers)}", "fields": fields}}
+        return {"type": _record(pen, javascript=javascript)}
     evaluated = pen.chance(3)
     kind = pen.one(*_TYPES) if evaluated or pen.chance(10) else pen.one(*_NATURAL)
     entry: dict[str, Any] = {"type": kind}
     if evaluated and not pen.chance(4):
         entry["type"], text = pen.one(*_PAIRS, *(_JAVASCRIPT_PAIRS if javascript else ()))
-        binding = {"glob": pen.one("a*", *map(_glob_of, pen.made)), "outputEval": text, "loadContents": True}
+        binding = {"glob": _certain(pen), "outputEval": text, "loadContents": True}
         return entry | {"outputBinding": binding}
     if not pen.chance(20):
-        entry["outputBinding"] = _binding(pen, javascript=javascript, evaluated=evaluated)
+        entry["outputBinding"] = _binding(pen, kind, javascript=javascript, evaluated=evaluated)
         if kind in ("File", "Directory") and not pen.chance(4):
             entry["outputBinding"]["glob"] = pen.one(*map(_glob_of, pen.made))
+    if "File" in json.dumps(kind) and "Directory" not in json.dumps(kind):
+        _ask_of_files(pen, entry)
+    return entry
+
+
+def _record(pen: Pen, *, javascript: bool) -> dict[str, Any]:
+    kinds: list[Any] = ["File?", "File[]", "string?"]
+    if pen.version == "v1.0":
+        kinds = [["null", "File"], {"type": "array", "items": "File"}, ["null", "string"]]
+    fields = []
+    for name in ("p", "q"):
+        kind = pen.one(*kinds)
+        fields.append({"name": name, "type": kind, "outputBinding": _binding(pen, kind, javascript=javascript)})
+    return {"type": "record", "name": f"out{next(pen.numbers)}", "fields": fields}
+
+
+def _ask_of_files(pen: Pen, entry: dict[str, Any]) -> None:
+    """Secondary files and a format."""
     if pen.chance(5):
         patterns: list[Any] = pen.draw(st.lists(st.sampled_from(_SECONDARY), min_size=1, max_size=2, unique=True))
         if pen.version != "v1.0":
@@ -315,25 +334,30 @@ def _output(pen: Pen, *, javascript: bool) -> dict[str, Any]:
         entry["secondaryFiles"] = patterns
     if pen.chance(8):
         entry["format"] = pen.one("edam:format_2330", "http://edamontology.org/format_2330")
-    return entry
 
 
 def _glob_of(name: str) -> str:
     return name.rstrip("/").replace("[1]", "[[]1]")
 
 
-def _binding(pen: Pen, *, javascript: bool, evaluated: bool = False) -> dict[str, Any]:
+def _certain(pen: Pen) -> str:
+    """A glob that finds a file."""
+    return str(pen.one(*[_glob_of(name) for name in pen.made if not name.endswith("/")] or [REPORT]))
+
+
+def _binding(pen: Pen, kind: Any, *, javascript: bool, evaluated: bool = False) -> dict[str, Any]:
     globs = [*_GLOBS, *_EXPRESSION_GLOBS, *(_JAVASCRIPT_GLOBS if javascript else ())]
     globs += [_glob_of(name) for name in pen.made] * 4
-    found: dict[str, Any] = {"glob": pen.one(*globs) if not pen.chance(5) else [pen.one(*globs), pen.one(*globs)]}
+    several = ("[]" in json.dumps(kind) or "array" in json.dumps(kind)) and pen.chance(5)
+    found: dict[str, Any] = {"glob": [pen.one(*globs), pen.one(*globs)] if several else pen.one(*globs)}
     if evaluated:
         evaluations = [*_EVALUATIONS, *(_JAVASCRIPT_EVALUATIONS if javascript else ())]
         found["outputEval"] = pen.one(*evaluations)
-        if "[0]" in found["outputEval"] and not pen.chance(8):
-            found["glob"] = pen.one("a*", *map(_glob_of, pen.made))
+        if "[0]" in found["outputEval"]:
+            found["glob"] = _certain(pen)
         if pen.chance(2) or "contents" in found["outputEval"]:
             found["loadContents"] = True
-        if pen.chance(10):
+        if pen.chance(10) and "[0]" not in found["outputEval"]:
             del found["glob"]
     if pen.chance(10) and pen.version != "v1.0":
         found["loadListing"] = pen.one("no_listing", "shallow_listing", "deep_listing")

@@ -1,24 +1,38 @@
-"""Strategies for the strings of tools that may hold expressions."""
+"""Strategies for the strings of tools that may hold expressions.
+
+What the specification leaves open is not made, because a difference there would say nothing of either runner:
+
+- JavaScript that gives undefined, NaN or infinity, and references to what may be out of range (v1.2, Expressions:
+  "Other return values must result in a permanentFailure"; the platform takes undefined for null);
+- lists whose items are booleans, nulls, objects or lists, where they are to become words (`Kind.is_wordy`);
+- the JSON of a File or Directory (`Kind.is_text`);
+- variables and amounts of resources that are no text and no number (EnvironmentDef, ResourceRequirement);
+- positions of arguments that are no integers, and positions that are booleans: mistakes, of which the other runner
+  finds but some;
+- comments with brackets in them, which the other runner's scanner takes for code.
+"""
+
+import json
+import re
 
 from tests.oracle.kinds import Kind, Pen
 
 _JAVASCRIPT = [
-    "${return null;}", "${return [1, 'a b', true];}", "${return [];}", "${return {\"a\": [1, null, \"x\"]};}",
+    "${return null;}", "${return [1, 'a b'];}", "${return [];}", "${return {\"a\": [1, null, \"x\"]};}",
     "$(1 + 1)", "$(1.5)",
     "${return 1e21;}", "${return 1e-7;}", "$('a' + 'b')", "$(true)", "$(false)", "${return '';}", "$([1, 2].join('+'))",
     "${var s = '}'; return s + ')';}", "$(runtime.cores * 2)", "${return -0.5;}", "${return 123456789012;}",
-    "$(undefined)",
-    "a${return 1;}b$(2)", "$({'k': 'v'}['k'])", "${ /* ) } */ return 'c'; }", "$('$(' + ')')", "$(\"it's\")",
+    "a${return 1;}b$(2)", "$({'k': 'v'}['k'])", "$('$(' + ')')", "$(\"it's\")",
     "${return '\\n';}",
-    "${return [[1, 2], [3]];}", "$(Object.keys(inputs).sort().join(','))", "$(JSON.stringify(inputs.nothing || null))",
+    "x${return [[1, 2], [3]];}", "$(Object.keys(inputs).sort().join(','))", "$(JSON.stringify(inputs.nothing || null))",
     "x$(1e-7)y", "x$(2.0)y", "x${return [1.5, 'é'];}y", "x$(null)y", "x$(true)y", "x${return {'b': 1, 'a': 2};}y",
     "$(helper('z'))",
 ]  # fmt: skip
 _JAVASCRIPT_OF_SELF = [
-    "$(self === null ? 'null' : typeof self)", "${return self;}", "$(Array.isArray(self))", "$(self && self.basename)",
-    "${return [self, self];}", "$(JSON.stringify(self) === undefined)", "${return 'v' + self;}", "$(self ? 1 : 0)",
-    "${return Array.isArray(self) ? self.slice().reverse() : self;}",
+    "$(self === null ? 'null' : typeof self)", "$(Array.isArray(self))", "$(JSON.stringify(self) === undefined)",
+    "$(self ? 1 : 0)",
 ]  # fmt: skip
+_JAVASCRIPT_OF_WORDS = ["${return self;}", "${return Array.isArray(self) ? self.slice().reverse() : self;}"]
 _ESCAPES = [
     "\\$(x)", "\\${x}", "a\\$(inputs.x)b", "\\\\$(runtime.cores)", "\\n", "a\\b", "\\\\", "$(runtime.cores)\\n",
     "\\\\\\$(x)", "\\$$(runtime.cores)", "$(runtime.cores)\\$(x)", "\\$",
@@ -38,31 +52,42 @@ class Scripts:
         self._names = [name for name in inputs if "-" not in name]
         self._has_javascript = javascript
 
-    def text(self, self_: frozenset[str] | None = None) -> str:
-        """A string; ``self_`` names what the type of self holds (None: there is no self)."""
+    def text(self, bound: Kind | None = None) -> str:
+        """A string; ``bound`` is what self is (None: there is no self)."""
         ways = [self._constant, self._constant, self._runtime, self._escape, self._mixed]
         if self._names:
             ways += [self._reference] * 4
         if self._has_javascript:
             ways += [lambda: str(self._pen.one(*_JAVASCRIPT))] * 3
-        if self_ is not None:
-            ways += [lambda: self._self(self_)] * 4
+        if bound is not None:
+            ways += [lambda: self._self(bound)] * 4
         return str(self._pen.one(*ways)())
 
-    def integer(self, self_: frozenset[str] | None = None) -> str:
-        """An expression that mostly gives an integer."""
-        choices = [f"$(inputs.{name})" for name in self._names if "int" in self._inputs[name].holds] or ["$(inputs.x)"]
+    def certain_text(self) -> str:
+        """A string whose value is text, whatever the inputs are."""
+        strings = [f"$(inputs.{name})" for name in self._names if self._inputs[name].holds <= {"string", "enum"}]
+        ways = [self._constant, self._escape, lambda: f"v{self._mixed()}"]
+        ways += [lambda: str(self._pen.one(*strings))] * (2 if strings else 0)
+        return str(self._pen.one(*ways)())
+
+    def position(self, bound: Kind | None = None) -> str:
+        """An expression that gives an integer: mostly for an input, always for an argument."""
+        choices = ["$(null)"]
+        choices += [f"$(inputs.{name})" for name in self._names if self._inputs[name].holds == {"int"}] * 2
         if self._has_javascript:
-            choices += ["$(1 + 1)", "$(-2)", "${return 0;}", "$(1.5)", "$(null)", "$('3')"]
-        if self_ is not None:
-            choices += ["$(self)"] if "int" in self_ else []
-            choices += ["$(self ? 3 : -3)"] if self._has_javascript else []
+            choices += ["$(1 + 1)", "$(-2)", "${return 0;}"]
+        if bound is not None:
+            choices += [
+                f"$(inputs.{name})" for name in self._names if not self._inputs[name].holds & {"boolean", "Any"}
+            ]
+            choices += ["$(self)"] * (bound.holds == {"int"})
+            choices += ["$(self ? 3 : -3)", "$(1.5)", "$('3')"] * self._has_javascript
         return str(self._pen.one(*choices))
 
     def name(self) -> str:
         """The name of a file to write to, mostly a good one."""
         choices = ["out.txt", "a b.log", "-dash", "ünï.out", "$(runtime.cores).txt"]
-        choices += [f"$(inputs.{name}.nameroot).out" for name in self._names if "File" in self._inputs[name].holds]
+        choices += [f"$(inputs.{name}.nameroot).out" for name in self._names if self._inputs[name].is_file]
         choices += [f"$(inputs.{name}).txt" for name in self._names if self._inputs[name].holds == {"int"}]
         return str(self._pen.one(*choices))
 
@@ -77,30 +102,56 @@ class Scripts:
 
     def _reference(self) -> str:
         name = self._pen.one(*self._names)
-        holds = self._inputs[name].holds
-        choices = [f"$(inputs.{name})", f"$(inputs['{name}'])", f'$(inputs["{name}"])', f" $(inputs.{name}) "]
-        if "File" in holds:
+        kind = self._inputs[name]
+        choices = ["fixed"]
+        if kind.is_wordy:
+            choices += [f"$(inputs.{name})", f"$(inputs['{name}'])", f'$(inputs["{name}"])', f" $(inputs.{name}) "]
+        if kind.is_file:
             keys = ("basename", "nameroot", "nameext", "size", "path", "class", "dirname")
             choices += [f"$(inputs.{name}.{key})" for key in keys]
-        if "array" in holds:
-            choices += [f"$(inputs.{name}.length)", f"$(inputs.{name}[0])", f"$(inputs.{name}[1])"]
-        if "record" in holds:
-            choices += [f"$(inputs.{name}.f)", f"$(inputs.{name}['alpha'])"]
+        if "array" in kind.holds and not kind.holds & {"record", "union", "Any"}:
+            choices.append(f"$(inputs.{name}.length)")
+            if kind.is_wordy and self._has_javascript:
+                choices.append(f"${{return inputs.{name}.length ? inputs.{name}[0] : 'none';}}")
+        elif "record" in kind.holds and not kind.holds & {"Any", "array"}:
+            choices += [f"$(inputs.{name}.{field})" for field in _certain_fields(kind)]
+            choices += [f"$(inputs.{name}['{field}'])" for field in _certain_fields(kind)]
         return str(self._pen.one(*choices))
 
     def _mixed(self) -> str:
-        inner = self._pen.one("$(runtime.cores)", *(f"$(inputs.{name})" for name in self._names))
-        before = self._pen.one("pre-", "", " ", "a b ", "$")
+        """A reference inside of text."""
+        names = [name for name in self._names if self._inputs[name].is_text]
+        inner = self._pen.one("$(runtime.cores)", *(f"$(inputs.{name})" for name in names))
+        before = self._pen.one("pre-", " x", "a b ", "$")
         after = self._pen.one("-post", "", "/", " ", f"/{inner}")
-        return f"{before}{inner}{after}"
+        return str(self._pen.one(f"{before}{inner}{after}", f"{inner}-post"))
 
-    def _self(self, holds: frozenset[str]) -> str:
-        choices = ["$(self)", "v=$(self)", "$(self)/$(self)", "$(null)"]
-        if "File" in holds:
+    def _self(self, bound: Kind) -> str:
+        choices = ["$(null)"]
+        if bound.is_wordy:
+            choices.append("$(self)")
+        if bound.is_text:
+            choices += ["v=$(self)", "$(self)/$(self)"]
+        if bound.is_file:
             keys = ("basename", "nameroot", "size", "path", "nameext")
             choices += [f"$(self.{key})" for key in keys] + ["$(self.nameroot).out"]
-        if "array" in holds:
-            choices += ["$(self[0])", "$(self.length)"]
+        if "array" in bound.holds and not bound.holds & {"record", "union", "Any"}:
+            choices.append("$(self.length)")
         if self._has_javascript:
-            choices += self._pen.one(_JAVASCRIPT_OF_SELF, _JAVASCRIPT_OF_SELF[:2])
+            choices += _JAVASCRIPT_OF_SELF
+            choices += _JAVASCRIPT_OF_WORDS * bound.is_wordy
+            choices += ["$(self && self.basename)"] * (bound.holds <= {"File", "Directory", "optional"})
+            choices += ["${return [self, self];}"] * (
+                bound.holds <= {"int", "long", "float", "double", "string", "File"}
+            )
+            choices += ["${return 'v' + self;}"] * bound.is_text
         return str(self._pen.one(*choices))
+
+
+def _certain_fields(record: Kind) -> list[str]:
+    """The fields that a value has: those of a record that is written in place, and that may not be null."""
+    if not isinstance(record.schema, dict):
+        return []
+    fields = record.schema["fields"]
+    entries = fields if isinstance(fields, list) else [{"name": name, **field} for name, field in fields.items()]
+    return [entry["name"] for entry in entries if not re.search(r"null|\?", json.dumps(entry["type"]))]
