@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from araneus.cwl.draft2.steps import referenced
 from araneus.cwl.errors import DocumentError, Problem
 from araneus.cwl.files import MAX_ENTRIES
 from araneus.cwl.processes import MAX_NESTING
@@ -111,6 +112,7 @@ class _Packer:
         return copied
 
     def _run(self, run: Any, document: Document, scope: Scope) -> Any:
+        run = referenced(run)
         if not isinstance(run, str):
             return self._copy(run, document, scope)
         found = self._library.run(run, document, scope)

@@ -68,7 +68,7 @@ class StepReader:
         inside = self._inherited.with_own(own, hints) if own or hints else self._inherited
         listed = [_port(given, name) for given, _, _ in _ports(entry, scope, "outputs")]
         self._outputs[name] = set(listed)
-        run = _referenced(entry.get("run"))
+        run = referenced(entry.get("run"))
         if run is None:
             scope.problem("is required", "run")
             return None
@@ -188,7 +188,7 @@ def _port(given: str, step: str) -> str:
     return name.rpartition("/")[2].rpartition(".")[2]
 
 
-def _referenced(run: Any) -> Any:
+def referenced(run: Any) -> Any:
     """What a step runs: ``{import: path}`` is the reference of draft 2."""
     if isinstance(run, dict) and isinstance(run.get("import"), str) and "class" not in run:
         return run["import"]

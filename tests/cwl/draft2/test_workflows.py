@@ -12,6 +12,7 @@ from araneus.cwl.expression_tool import run_expression
 from araneus.cwl.expressions import evaluator_for
 from araneus.cwl.javascript import JavaScript
 from araneus.cwl.load import examine, load_document, load_path
+from araneus.cwl.pack import pack
 from araneus.cwl.process import CommandLineTool, ExpressionTool, LinkMerge, Process, ScatterMethod, Workflow
 from araneus.engine.execution import Execution, ReadyJob
 from araneus.model.job import Outcome, Reason
@@ -317,6 +318,9 @@ def test_references_to_other_files(tmp_path: Path) -> None:
         assert [each.id for each in process.steps[0].run.inputs] == ["x"]
         with pytest.raises(DocumentError, match="outside of the document"):
             load_document(document)
+        packed = load_document(pack(tmp_path / "wf.json"))
+        assert isinstance(packed, Workflow)
+        assert packed.steps[0].run == process.steps[0].run
 
 
 def test_instance_types_of_workflows_go_before_those_of_steps_and_tools() -> None:
