@@ -16,7 +16,7 @@ from typing import Any
 from araneus.cwl.errors import OutputError, Problem
 from araneus.cwl.files import Locate
 from araneus.model.errors import Refusal
-from araneus.model.file import File, Location, check_metadata
+from araneus.model.file import MAX_METADATA_PAIRS, File, Location, check_metadata
 from araneus.model.ids import new_file_id
 from araneus.model.task import Task
 from araneus.model.values import FileValue, Value, is_file_value, map_file_values
@@ -235,8 +235,10 @@ def kept_metadata(value: FileValue) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     given = value.get("metadata")
     for key, item in given.items() if isinstance(given, dict) else ():
+        if len(kept) == MAX_METADATA_PAIRS:
+            break
         try:
-            kept.update(check_metadata({**kept, str(key): item}))
+            kept.update(check_metadata({str(key): item}))
         except Refusal:
             continue
     return kept

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from araneus.model.file import MAX_METADATA_PAIRS
 from araneus.model.task import Status, Task
 from tests.scheduler.house import House, small, tool
 
@@ -218,3 +219,10 @@ def test_a_port_stages_the_files_of_lists_and_records_with_what_belongs_to_them(
     house.upload("a.bam.bai", b"")
     task = run(house, app("ls > out", inputs, {"glob": "out"}), r=[{"f": house.upload("a.bam", b"")}])
     assert house.content(task.outputs["out"]).split() == [b"a.bam", b"a.bam.bai", b"out"]
+
+
+def test_more_metadata_than_a_file_may_have(house: House) -> None:
+    evaluate = """${var all = {}; for (var i = 0; i < 50000; i++) all["k" + i] = "v";
+        return setMetadata(self[0], all);}"""
+    task = run(house, app("echo > out", {}, {"glob": "out", "outputEval": evaluate}))
+    assert len(metadata(house, task.outputs["out"])) == MAX_METADATA_PAIRS
