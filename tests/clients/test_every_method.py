@@ -6,6 +6,7 @@ served must have called exactly these; one whose endpoint is not served yet is c
 
 import inspect
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -222,9 +223,11 @@ def bytes_up_and_down(world: World) -> None:
     upload = api.files.upload(str(source), project=world.project, part_size=MIN_PART, wait=False)
     heard: list[Any] = []
     upload.add_callback(heard.append, heard.append)
-    upload.add_progress_callback(lambda progress: heard.append(progress.bytes_done))
+    go_on = threading.Event()
+    upload.add_progress_callback(lambda _: go_on.wait(PATIENCE))
     upload.start()
     upload.pause()
+    go_on.set()
     upload.resume()
     upload.wait()
     file = upload.result()
@@ -237,9 +240,11 @@ def bytes_up_and_down(world: World) -> None:
     assert (world.directory / "back.bin").read_bytes() == content
     download = file.download(str(world.directory / "again.bin"), wait=False)
     download.add_callback(heard.append)
-    download.add_progress_callback(_slowly)
+    go_on.clear()
+    download.add_progress_callback(lambda _: go_on.wait(PATIENCE))
     download.start()
     download.pause()
+    go_on.set()
     # The client means to refuse this for a download that is not paused, and refuses it for one that is.
     with pytest.raises(SbgError, match="not in PAUSED"):
         download.resume()
@@ -247,19 +252,22 @@ def bytes_up_and_down(world: World) -> None:
     download.wait()
     assert (world.directory / "again.bin").read_bytes() == content
     halted = file.download(str(world.directory / "halted.bin"), wait=False)
-    halted.add_progress_callback(_slowly)
+    halted.add_progress_callback(lambda _: _stopped(halted))
     halted.start()
     halted.stop()
     assert not (world.directory / "halted.bin").exists()
     stopped = api.files.upload(str(source), project=world.project, file_name="stopped", part_size=MIN_PART, wait=False)
-    stopped.add_progress_callback(_slowly)
+    stopped.add_progress_callback(lambda _: _stopped(stopped))
     stopped.start()
     stopped.stop()
     assert not api.files.query(project=world.project, names=["stopped"])
 
 
-def _slowly(_: Any) -> None:
-    time.sleep(0.3)
+def _stopped(transfer: Any) -> None:
+    """Hold a transfer up until it is told to stop, which waits for it."""
+    deadline = time.monotonic() + PATIENCE
+    while not transfer._stop_signal and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def apps(world: World) -> None:
