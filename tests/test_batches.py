@@ -85,7 +85,7 @@ def test_the_failed_part_of_a_batch_is_mended_and_run_again(owner: Visitor) -> N
 def test_aborting_a_batch_aborts_its_children(owner: Visitor) -> None:
     project = owner.project("Slow")
     app = owner.app(project, "slow", SLOW)
-    settings = {"batch_input": "n", "batch_by": {"type": "item"}}
+    settings: dict[str, Any] = {"batch_input": "n", "batch_by": {"type": "item"}}
     parent = owner.run(app, {"n": [1, 2, 3, 4, 5, 6]}, **settings)
     deadline = time.monotonic() + 60
     while owner.get(f"/tasks/{parent}")["execution_status"]["running"] == 0:
