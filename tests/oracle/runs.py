@@ -6,7 +6,7 @@ What the specification leaves open is not made:
   and one input staged twice;
 - a File where none may match, written as a union of File and File[] (CommandOutputBinding, glob: no word on it);
 - several patterns for one File, links to nothing, numbers that are NaN, the listing of a Directory without one;
-- File literals as outputs, which the other runner refuses;
+- File and Directory literals as outputs, which the other runner refuses;
 - files of more than 64 KiB before v1.2, of which loadContents takes the beginning (the other runner fails);
 - ``secondaryFiles`` and ``format`` of what is no File ("Only valid when type: File").
 """
@@ -56,7 +56,7 @@ _JAVASCRIPT_EVALUATIONS: Final = (
     "$(self.length > 1)",
     "$([self])",
     "${self[0].basename = 'renamed.txt'; return self[0];}", "$(self.length ? self[0] : null)", "$(1.5)", "$([1, 2])",
-    "${return {class: 'Directory', basename: 'made', listing: self};}", "$(self[0].contents.split('\\n'))",
+    "$(self[0].contents.split('\\n'))",
     "$({f: self[0]})",
     "${return self.filter(function(f) { return f['class'] == 'File'; });}", "$(self.map(function(f) { return [f]; }))",
     "${self[0].format = 'http://example.org/f'; return self[0];}", "$(self.map(function(f) { return f.size; }))",
@@ -86,7 +86,7 @@ _JAVASCRIPT_PAIRS: Final = (
     ("int?", "$(parseInt(self[0].contents) || 0)"), ("boolean", "$(self.length > 1)"), ("float", "$(1.5)"), ("double",
     "$(2.0)"),
     ("File", "${self[0].basename = 'renamed.txt'; return self[0];}"), ("File?", "$(self.length ? self[0] : null)"),
-    ("Directory", "${return {class: 'Directory', basename: 'made', listing: self};}"), ("string[]", "$([])"),
+    ("string[]", "$([])"),
     ("string[]", "$(self[0].contents.split('\\n'))"), ("File",
     "${self[0].secondaryFiles = self.slice(1); return self[0];}"),
     ({"type": "array", "items": {"type": "array", "items": ["File", "Directory"]}},
