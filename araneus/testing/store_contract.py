@@ -19,6 +19,7 @@ from araneus.store import apps, files, members, projects, secrets, tasks, tokens
 from araneus.store.database import Database
 from araneus.testing import rows
 from araneus.testing.store_files_contract import FilesContract
+from araneus.testing.store_memos_contract import MemosContract
 from araneus.testing.store_tasks_contract import TasksContract
 
 READER = Permissions()
@@ -430,5 +431,7 @@ class UploadsContract:
             assert uploads.parts(conn, "u1") == []
 
 
-class StoreContract(AccountsContract, ProjectsContract, AppsContract, UploadsContract, FilesContract, TasksContract):
+class StoreContract(
+    AccountsContract, ProjectsContract, AppsContract, UploadsContract, FilesContract, TasksContract, MemosContract
+):
     """Everything."""
