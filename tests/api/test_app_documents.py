@@ -90,6 +90,7 @@ def test_a_document_that_is_known_is_not_loaded_again() -> None:
         (True, {"steps": [{"run": {"sbg:x": None}}]}),
         (True, {"hints": [{"class": "sbg:x"}]}),
         (True, {"$namespaces": {"sbg": "x"}}),
+        (True, {"cwlVersion": "sbg:draft-2"}),
         (False, {"$namespaces": {"edam": "x"}, "label": "sbg:x", "doc": ["sbg:"]}),
         (False, {"hints": [{"class": ["sbg:x"]}], "$namespaces": ["sbg"]}),
     ],

@@ -371,3 +371,32 @@ def test_inputs_of_workflows_have_the_secondary_files_of_the_tools_behind_them()
     assert [(each.pattern, each.required) for each in process.inputs[0].secondary_files] == [
         (".bai", False), ("^.dict", False)]  # fmt: skip
     assert process.inputs[1].secondary_files == ()
+
+
+COPY = draft2_tool(id="#copy", inputs=[port("x", "File")], outputs=[output("y", glob="*")])
+SPELLINGS: dict[str, dict[str, Any]] = {
+    "without marks": {
+        "inputs": [{"id": "i", "type": "File"}], "outputs": [{"id": "o", "type": "File", "source": "S.y"}],
+        "steps": [{"id": "S", "run": COPY, "inputs": [{"id": "S.x", "source": "i"}], "outputs": [{"id": "S.y"}]}],
+    },
+    "as in CWL v1": {
+        "inputs": {"i": "File"}, "outputs": {"o": {"type": "File", "source": "S/y"}},
+        "steps": {"S": {"run": COPY, "in": [{"id": "x", "source": "i"}], "out": ["y"]}},
+    },
+    "a graph": {
+        "class": None, "$graph": [COPY, draft2_workflow(
+            id="#main", inputs=[port("i", "File")], outputs=[{"id": "#o", "type": "File", "source": ["#S.y"]}],
+            steps=[step("S", "#copy", {"x": "#i"}, outputs=[{"id": "#S.y"}])])],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_other_spellings_of_the_same_workflow(name: str) -> None:
+    document = {key: value for key, value in (draft2_workflow() | SPELLINGS[name]).items() if value is not None}
+    process = load_document(document)
+    assert isinstance(process, Workflow)
+    assert [port.id for port in process.inputs] == ["i"]
+    assert [(port.id, port.source) for port in process.outputs] == [("o", ("S/y",))]
+    assert [(each.id, each.source) for each in process.steps[0].inputs] == [("x", ("i",))]
+    assert process.steps[0].outputs == ("y",)
