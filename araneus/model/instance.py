@@ -47,9 +47,7 @@ class InstanceTypes:
         if parallel is None or self.default not in self.sizes:
             return None
         cores, memory = self.sizes[self.default]
-        return Instance(
-            type=named, cores=max(cores, asked.cores), memory=max(memory, asked.memory), parallel=parallel
-        )
+        return Instance(type=named, cores=max(cores, asked.cores), memory=max(memory, asked.memory), parallel=parallel)
 
 
 def named_type(settings: Mapping[str, Any], requirements: Mapping[str, Any]) -> str:

@@ -378,7 +378,7 @@ class Run:
         assert job.reuse.memo is not None
         now = self._means.clock()
         outcome = Outcome(reason=Reason.SUCCEEDED, exit_code=0, logs=logs)
-        turn.attempts.append(replace(attempt, outcome=outcome, ended_on=now))
+        turn.attempts.append(replace(attempt, outcome=outcome, created_on=now, ended_on=now))
         turn.used.append(job.reuse.memo)
         _keep_outputs(Path(attempt.directory), outputs)
         self._finish(turn, replace(job, started_on=now, ended_on=now), outcome, outputs)
