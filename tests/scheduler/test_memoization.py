@@ -443,3 +443,23 @@ def test_a_job_that_ran_through_a_restart_is_remembered(house: House, tmp_path: 
     assert why(house, house.task(task)) == ("no earlier result of this job is kept in this project",)
     assert was_reused(house, ran(house, app, {"f": given}))
     assert runs(tmp_path) == 1
+
+
+def test_tools_of_draft_2_are_reused(house: House, tmp_path: Path) -> None:
+    given = house.upload("a.txt", b"1", metadata={"sample": "A"})
+    document = {
+        "class": "CommandLineTool", "cwlVersion": "sbg:draft-2", "id": "t", "hints": [],
+        "baseCommand": ["sh", "-c", f"'echo ran >> {tmp_path / 'runs'}; cat \"$0\" > out.txt'"], "arguments": [],
+        "inputs": [{"id": "#f", "type": ["File"], "inputBinding": {"position": 1}}],
+        "outputs": [{"id": "#out", "type": ["File"], "outputBinding": {
+            "glob": "out.txt", "sbg:inheritMetadataFrom": "#f"}}],
+    }  # fmt: skip
+    app = house.install(document)
+    first = ran(house, app, {"f": given})
+    again = ran(house, app, {"f": given})
+    assert was_reused(house, again)
+    assert house.file(again.outputs["out"]["path"]).metadata == {"sample": "A"}
+    assert house.content(first.outputs["out"]) == house.content(again.outputs["out"]) == b"1"
+    other = house.upload("a.txt", b"1", house.folder("other"), metadata={"sample": "B"})
+    assert house.file(ran(house, app, {"f": other}).outputs["out"]["path"]).metadata == {"sample": "B"}
+    assert runs(tmp_path) == 2
