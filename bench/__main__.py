@@ -10,7 +10,21 @@ import time
 from pathlib import Path
 
 NAMES = (
-    *("start", "expressions", "load", "engine", "executor", "tasks", "replay", "store", "api", "api_tasks", "batch"),
+    *(
+        "start",
+        "expressions",
+        "load",
+        "engine",
+        "executor",
+        "tasks",
+        "replay",
+        "store",
+        "api",
+        "api_tasks",
+        "large",
+        "servers",
+        "batch",
+    ),
     *("conformance", "peers"),
 )
 
