@@ -27,6 +27,10 @@ _VALUES: Final = {
     "boolean": st.booleans(),
     "Any": st.sampled_from([1, "any", [1, 2]]),
 }
+_VALUES_FROM: Final = (
+    "$(inputs.x)", "v", "$(self === null ? 'none' : self)", "$(1)", "$([self, self])",
+    "${return Array.isArray(self) ? self.length : -1;}",
+)  # fmt: skip
 _REQUIRED: Final = (
     "StepInputExpressionRequirement", "ScatterFeatureRequirement", "MultipleInputFeatureRequirement",
     "SubworkflowFeatureRequirement", "InlineJavascriptRequirement",
@@ -153,10 +157,8 @@ def _step_input(flow: _Flow, kind: str) -> tuple[dict[str, Any], bool]:
         value = kind if "File" not in kind else "string"  # paths in a default of a step are relative to nothing
         entry["default"] = [_value(pen, value), _value(pen, value)] if scatter else _value(pen, value)
     if pen.chance(5):
-        entry["valueFrom"] = pen.one("$(self)", "$(inputs.x)", "${return self;}", "v",
-        "$(self === null ? 'none' : self)", "$(1)",
-                                     "$([self, self])",
-                                     "${return Array.isArray(self) ? self.length : -1;}")  # fmt: skip
+        of_files = ["$(self)", "${return self;}"]
+        entry["valueFrom"] = pen.one(*of_files, *(() if "File" in kind else _VALUES_FROM))
     return entry, scatter
 
 

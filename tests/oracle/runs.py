@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from tests.oracle.case import Case
 from tests.oracle.kinds import Pen
 from tests.oracle.tools import placed
-from tests.oracle.values import FILE_NAMES, FILE_TEXTS, VERSIONS, texts
+from tests.oracle.values import FILE_NAMES, FILE_TEXTS, VERSIONS, plain_texts, texts
 
 REPORT: Final = "report.txt"
 _SHOW: Final = f"""find -L . -type f ! -name {REPORT} ! -name errors.txt | LC_ALL=C sort | while IFS= read -r f; do
@@ -147,7 +147,7 @@ def run_cases(draw: Any) -> Case:
     if pen.chance(2):
         required.append({"class": "InitialWorkDirRequirement", "listing": _listing(pen, javascript=javascript)})
     if pen.chance(3):
-        value = pen.one("$(inputs.s)", "$(inputs.f.basename)", draw(texts), "n=$(inputs.n)")
+        value = pen.one("$(inputs.s)", "$(inputs.f.basename)", draw(plain_texts), "n=$(inputs.n)")
         required.append({"class": "EnvVarRequirement", "envDef": {"FOO": value}})
     if pen.chance(6) and pen.version != "v1.0":
         required.append(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.oracle.case import Case
 from tests.oracle.kinds import Kind, Pen, kind
 from tests.oracle.scripts import LIBRARY, Scripts
-from tests.oracle.values import VERSIONS, anything, texts
+from tests.oracle.values import VERSIONS, anything, plain_texts
 
 _NAMES = ("x", "y", "in_file", "Zeta", "alpha", "long-name", "n2")
 _PREFIXES = ("-x", "--long", "-o=", "a b", "-é", "--", "$x", "'q'", "")
@@ -155,8 +155,7 @@ def _requirements(pen: Pen, scripts: Scripts, *, javascript: bool, shell: bool) 
     found.append(resources)
     if pen.chance(4):
         names = pen.draw(st.lists(st.sampled_from(["FOO", "BAR_2", "lower"]), min_size=1, max_size=2, unique=True))
-        plain = texts.filter(lambda text: not text.startswith("$"))
-        pairs = {name: scripts.certain_text() if pen.chance(2) else pen.draw(plain) for name in names}
+        pairs = {name: scripts.certain_text() if pen.chance(2) else pen.draw(plain_texts) for name in names}
         listed = [{"envName": name, "envValue": text} for name, text in pairs.items()]
         found.append({"class": "EnvVarRequirement", "envDef": pen.one(pairs, listed)})
     if pen.named:

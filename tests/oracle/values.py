@@ -21,6 +21,9 @@ texts = st.one_of(
     ),
 )
 
+plain_texts = texts.filter(lambda text: not text.startswith("$"))
+"""Texts that are no expression as a whole."""
+
 ints = st.one_of(st.sampled_from([0, 1, -1, 10, 2**31 - 1]), st.integers(-1000, 1000))
 longs = st.one_of(ints, st.sampled_from([2**31, -(2**31), 2**53, 2**53 + 1, 2**63 - 1, -(2**63)]))
 _FLOATS = [
