@@ -122,7 +122,7 @@ def scattered(cores: float, **hints: Any) -> dict[str, Any]:
         "class": "Workflow", "cwlVersion": "v1.2", "requirements": [{"class": "ScatterFeatureRequirement"}],
         "hints": [{"class": f"sbg:{name}", "value": value} for name, value in hints.items()],
         "inputs": {"n": "int[]"}, "outputs": {},
-        "steps": {"s": {"run": tool("sleep 0.4", inputs={"n": "int"}, requirements=[small(cores=cores)]),
+        "steps": {"s": {"run": tool("sleep 1", inputs={"n": "int"}, requirements=[small(cores=cores)]),
                         "in": {"n": "n"}, "scatter": "n", "out": []}},
     }  # fmt: skip
 
