@@ -194,7 +194,10 @@ def _record(pen: Pen, depth: int, binding: Bind) -> Kind:
     fields: list[dict[str, Any]] = []
     kinds: dict[str, Kind] = {}
     holds = frozenset({"record"})
-    for name in pen.draw(st.lists(st.sampled_from(["f", "g", "alpha", "Z"]), min_size=1, max_size=3, unique=True)):
+    # No field has the name of another, or of a port: which of two equal keys comes first, the text does not say.
+    number = next(pen.numbers)
+    letters = pen.draw(st.lists(st.sampled_from(["f", "g", "alpha", "Z"]), min_size=1, max_size=3, unique=True))
+    for name in [f"{letter}{number}" for letter in letters]:
         kinds[name] = kind(pen, depth - 1, binding)
         schema_ = kinds[name].schema
         entry: dict[str, Any] = {"name": name, "type": _long(schema_) if pen.version == "v1.0" else schema_}
