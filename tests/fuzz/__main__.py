@@ -5,6 +5,7 @@ answered. Ends with 1 when an answer was a 5xx, did not fit the OpenAPI document
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ def main() -> int:
     parser.add_argument("--phases", default=",".join(PHASES))
     parser.add_argument("--keep", type=Path, help="a directory for the server and the reports")
     options, more = parser.parse_known_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers are stopped then, too
     with tempfile.TemporaryDirectory(prefix="araneus-fuzz-") as name:
         directory = options.keep or Path(name)
         directory.mkdir(parents=True, exist_ok=True)
