@@ -14,8 +14,8 @@ from araneus.config import Settings
 from araneus.cwl.javascript import JavaScript
 from araneus.executors.apart import Apart
 from araneus.executors.containers import Containers
-from araneus.model.instance import InstanceTypes
 from araneus.half import Word, build_storage, clock, open_database, watch_parent
+from araneus.model.instance import InstanceTypes
 from araneus.scheduler.ending import abort_and_wait
 from araneus.scheduler.housekeeping import Housekeeping, Premises
 from araneus.scheduler.loop import Options, Scheduler
