@@ -140,9 +140,7 @@ class Run:
         self._memory: Memory | None = None
         self._noted: Mapping[str, Reuse] = {}
         self._parallel: int | None = None
-        self._retries = Retries(
-            interruptible=task.use_interruptible_instances, memory_growth=means.memory_growth
-        )
+        self._retries = Retries(interruptible=task.use_interruptible_instances, memory_growth=means.memory_growth)
 
     def turn(self, ended: Sequence[Ended], waiting: int) -> Facts:
         """Take in how attempts ended and prepare more jobs; ``waiting`` is how many prepared ones still wait for room.
@@ -370,9 +368,7 @@ class Run:
         )
         return recalled if look else replace(recalled, reuse=self._noted.get(ready.key, recalled.reuse))
 
-    def _reuse(
-        self, turn: _Turn, job: Job, attempt: Attempt, outputs: dict[str, Any], logs: tuple[str, ...]
-    ) -> None:
+    def _reuse(self, turn: _Turn, job: Job, attempt: Attempt, outputs: dict[str, Any], logs: tuple[str, ...]) -> None:
         """The job need not run: an attempt that has ended stands for it."""
         assert job.reuse is not None
         assert job.reuse.memo is not None
