@@ -8,7 +8,7 @@ What the specification leaves open is not made, because a difference there would
 - the JSON of a File or Directory (`Kind.is_text`);
 - variables and amounts of resources that are no text and no number (EnvironmentDef, ResourceRequirement);
 - positions of arguments that are no integers, and positions that are booleans: mistakes, of which the other runner
-  finds but some;
+  finds but some; and positions below -1000000, which it sorts before the command;
 - comments with brackets in them, which the other runner's scanner takes for code.
 """
 
@@ -78,7 +78,7 @@ class Scripts:
             choices += ["$(1 + 1)", "$(-2)", "${return 0;}"]
         if bound is not None:
             choices += [
-                f"$(inputs.{name})" for name in self._names if not self._inputs[name].holds & {"boolean", "Any"}
+                f"$(inputs.{name})" for name in self._names if not self._inputs[name].holds & {"boolean", "Any", "long"}
             ]
             choices += ["$(self)"] * (bound.holds == {"int"})
             choices += ["$(self ? 3 : -3)", "$(1.5)", "$('3')"] * self._has_javascript
