@@ -1,10 +1,10 @@
 """Other task servers beside ours: ``python -m bench.servers [--seconds 3] [--runs 1000]``.
 
-Sapporo (WES over CWL runners) is installed from the package index into an environment of its own, as `bench.peers` does
-it, and given that many stored runs: one is really submitted, its directory is copied, and the server finds the copies
-when it starts again. Our API process gets as many tasks. Both are asked for the status of one run and for pages
-of 10 and 100, over the same number of keep-alive connections, in one go. The peer needs no token; ours checks one.
-What a run does there does not matter here: without containers Sapporo's CWL runner ends at once.
+Sapporo and the server of toil (WES over CWL runners) are installed from the package index into environments of their
+own, as `bench.peers` does it, and given that many stored runs: one is really submitted, its directory is copied, and
+the server finds the copies when it starts again. Our API process gets as many tasks. All are asked for the status of
+one run and for pages of 10 and 100, over the same number of keep-alive connections, in one go. The peers need no token;
+ours checks one. Toil's server has no pages: it always gives the whole list. What a run does there does not matter here.
 """
 
 import argparse
@@ -34,6 +34,7 @@ from bench.peers import CannotInstallError, installed, version
 _DOCUMENT = '{"class": "CommandLineTool", "cwlVersion": "v1.2", "baseCommand": "true", "inputs": {}, "outputs": {}}'
 _SNAPSHOT = 5
 _PATIENCE = 120.0
+_WES = "/ga4gh/wes/v1"
 _UNDER_WAY = {"QUEUED", "INITIALIZING", "RUNNING", "UNKNOWN"}
 
 
@@ -84,6 +85,27 @@ def sapporo(stack: ExitStack, directory: Path, runs: int) -> tuple[int, psutil.P
     return port, process, [f"/runs/{first}/status", "/runs?page_size=10", "/runs?page_size=100"]
 
 
+def toil(stack: ExitStack, directory: Path, runs: int) -> tuple[int, psutil.Process, list[str]]:
+    """Start the server of toil, as `sapporo`. Its process is the one that works for the other that listens."""
+    program, port = installed("toilserver") / "toil", _free_port()
+    print(f"toil server {version(program.parent, 'toil')}", flush=True)
+    place = directory / "toil"
+    base = f"http://127.0.0.1:{port}{_WES}"
+    command = [str(program), "server", "--port", str(port), "--work_dir", str(place), "--bypass_celery", "-w", "1"]
+    environment = {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+    with ExitStack() as once:
+        _started(once, command, environment)
+        first = _submitted(base)
+    for _ in range(runs - 1):
+        name = f"run-{uuid.uuid4().hex}"
+        for folder in (place, place / "state_store"):
+            shutil.copytree(folder / first, folder / name, symlinks=True)
+    process = _started(stack, command, environment)
+    _until(f"{base}/runs", lambda told: len(told["workflows"]) >= runs)
+    worker = process.children()[0] if process.children() else process
+    return port, worker, [f"{_WES}/runs/{first}/status", f"{_WES}/runs?page_size=10", f"{_WES}/runs?page_size=100"]
+
+
 def _submitted(base: str) -> str:
     """The id of a run that has ended."""
     _until(f"{base}/service-info", bool)
@@ -117,10 +139,11 @@ def main() -> int:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="araneus-servers-"))).resolve()
         sides = [("araneus", ours(stack, directory))]
-        try:
-            sides.append(("sapporo", sapporo(stack, directory, options.runs)))
-        except (CannotInstallError, subprocess.TimeoutExpired, RuntimeError, json.JSONDecodeError) as problem:
-            print(f"sapporo cannot be had here: {problem}")
+        for peer, start in (("sapporo", sapporo), ("toil", toil)):
+            try:
+                sides.append((peer, start(stack, directory, options.runs)))
+            except (CannotInstallError, subprocess.TimeoutExpired, RuntimeError, json.JSONDecodeError) as problem:
+                print(f"{peer} cannot be had here: {problem}")
         for number, about in enumerate(("one", "page of 10", "page of 100")):
             print(f"-- {about}")
             for name, (port, process, paths) in sides:
