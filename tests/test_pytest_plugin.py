@@ -224,7 +224,9 @@ def test_a_run_that_is_killed_takes_server_and_tools_with_it(work: Path, number:
         SLEEPER
         + "def test_it(araneus):\n    sleeping(araneus.api)\n    open('ready', 'w').close()\n    time.sleep(300)\n"
     )
-    process = subprocess.Popen(line(work), cwd=work, env=environment(), stdout=subprocess.DEVNULL)
+    # Whatever started this test in the background may have had it ignore SIGINT.
+    command = ["/usr/bin/env", "--default-signal=INT", *line(work)]
+    process = subprocess.Popen(command, cwd=work, env=environment(), stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 120
         # A job is said to run a moment before its process is what it will be.

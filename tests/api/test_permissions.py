@@ -39,9 +39,10 @@ APART = {
     "/upload/parts/{upload}/{number}", "/downloads/{file}/{name}", "/async/files", "/async/files/copy/{job_id}",
     "/async/files/move/{job_id}", "/upload/multipart", "/openapi.json", "/docs", "/docs/api-status-codes",
     "/apps/{owner}/{project}/{app}/{revision}/raw", "/araneus/tasks/{task}/rerun-failed",
+    "/araneus/memos", "/araneus/memos/{memo}", "/araneus/memos/{memo}/actions/invalidate",
 }  # fmt: skip
 """Paths that do not depend on permissions in a project, or have tests of their own: lists of one's own things,
-divisions, signed URLs, reruns."""
+divisions, signed URLs, reruns, results that are reused."""
 _numbers = count(1)
 
 

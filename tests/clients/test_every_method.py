@@ -113,7 +113,8 @@ def divisions(world: World) -> None:
     team = api.teams.create(name="Readers", division=division)
     team.add_member(world.owner.username)
     assert [found.id for found in division.get_teams()] == [team.id]
-    assert [found.id for found in api.teams.query(division="lab", list_all=True)] == [team.id]
+    # Other visits make teams, too.
+    assert team.id in [found.id for found in api.teams.query(division="lab", list_all=True)]
     team.name = "Writers"
     team.save()
     assert api.teams.get(team.id).name == team.reload().name == "Writers"
