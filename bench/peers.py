@@ -3,7 +3,8 @@
 Peers are installed from the package index into environments of their own in the cache directory, at the versions of
 ``bench/peers-<name>.txt`` (pinned with hashes; made with ``uv pip compile --universal --generate-hashes``); one that
 cannot be installed is named and left out. In each round every runner has its turn with every document, without
-containers, from a cold start; ``server`` is a running `araneus up` that is given tasks through its API. The figures are
+containers, from a cold start; ``server`` is a running `araneus up` that is given tasks through its API, without a
+sandbox as the others, and once more with it, which is what it does where bubblewrap is installed. The figures are
 medians of seconds from start to end, and of processor seconds of the runner with everything that it started and waited
 for; the processor time tells more on a machine that does other things too. A run that takes longer than ``--limit``
 seconds is ended and shown as such.
@@ -26,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.replay import Site
+from bench.replay import SETTINGS, Site
 from tests.live import BYTECODE, CACHE
 
 HERE = Path(__file__).resolve().parent
@@ -180,8 +181,10 @@ def server(site: Site, installed: set[str]) -> Runner:
 
 
 def _server_cpu(site: Site) -> float:
-    """Processor seconds of both halves, with the tools that have ended."""
-    return sum(sum(half.cpu_times()[:4]) for half in (site.server.half("api"), site.server.half("scheduler")))
+    """Processor seconds of both halves and the executor's process, with the tools that have ended."""
+    scheduler = site.server.half("scheduler")
+    processes = [site.server.half("api"), scheduler, *scheduler.children()]
+    return sum(sum(process.cpu_times()[:4]) for process in processes)
 
 
 # --- peers ------------------------------------------------------------------------------------------------------------
@@ -365,9 +368,15 @@ def main() -> None:
     cases = [case for case in CASES if not options.case or case.name in options.case or case is CASES[0]]
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="araneus-peers-"))).resolve()
-        site = stack.enter_context(Site.at(directory / "data"))
+        bare = stack.enter_context(Site.at(directory / "bare", {**SETTINGS, "ARANEUS__JOBS__SANDBOX": "none"}))
+        closed = stack.enter_context(Site.at(directory / "closed"))
         others, said = peers(options.limit, options.only or ())
-        runners = {"araneus cwl": ours, "araneus server": server(site, set()), **others}
+        runners = {
+            "araneus cwl": ours,
+            "araneus server": server(bare, set()),
+            "server, sandbox": server(closed, set()),
+            **others,
+        }
         print("\n".join(said), flush=True)
         figures = rounds(runners, cases, options.rounds)
         print("\n".join(["", *table(figures, list(runners), cases), *separate(runners)]), flush=True)

@@ -83,9 +83,9 @@ class Site:
 
     @classmethod
     @contextmanager
-    def at(cls, directory: Path) -> Iterator["Site"]:
+    def at(cls, directory: Path, settings: Mapping[str, str] = SETTINGS) -> Iterator["Site"]:
         """A running server; stopped at the end."""
-        server = Server(directory, SETTINGS)
+        server = Server(directory, dict(settings))
         server.start()
         try:
             with server.client() as client:
