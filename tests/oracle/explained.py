@@ -114,6 +114,14 @@ EXPLAINED: Final = (
         settle=differences.not_beside_itself,
     ),
     Explained(
+        name="names that clash",
+        right="platform",
+        reason="Of two outputs of one name the second gets the platform's prefix (_1_) when it is published; the peer"
+        " is asked before it moves files, because it cannot move one file to two places.",
+        source="v1.2 CommandLineTool, File, basename (no word on it)",
+        settle=differences.names_before_clashes,
+    ),
+    Explained(
         name="order of unusual names",
         right="ours",
         reason="Matches are sorted by name; the peer sorts the percent-encoded forms of the names.",
@@ -121,12 +129,12 @@ EXPLAINED: Final = (
         settle=differences.sorted_names,
     ),
     Explained(
-        name="names that clash",
-        right="platform",
-        reason="Of two outputs of one name the second gets the platform's prefix (_1_) when it is published; the peer"
-        " is asked before it moves files, because it cannot move one file to two places.",
-        source="v1.2 CommandLineTool, File, basename (no word on it)",
-        settle=differences.names_before_clashes,
+        name="bindings of named types",
+        right="ours",
+        reason="A type of SchemaDefRequirement means what it means in place; the peer loses its binding, and adds the"
+        " fields of a named record also where valueFrom stands for the whole.",
+        source="v1.2 CommandLineTool, SchemaDefRequirement; CommandLineBinding, valueFrom",
+        repair=repairs.with_named_types_in_place,
     ),
     Explained(
         name="null position",
@@ -165,14 +173,6 @@ EXPLAINED: Final = (
         source="v1.2 CommandLineTool, CommandLineBinding: 'an implementation must use the data type of the effective"
         " value'; 'first add prefix, then recursively process individual elements'",
         repair=repairs.with_types_for_any,
-    ),
-    Explained(
-        name="bindings of named types",
-        right="ours",
-        reason="A type of SchemaDefRequirement means what it means in place; the peer loses its binding, and adds the"
-        " fields of a named record also where valueFrom stands for the whole.",
-        source="v1.2 CommandLineTool, SchemaDefRequirement; CommandLineBinding, valueFrom",
-        repair=repairs.with_named_types_in_place,
     ),
     Explained(
         name="names of types met twice",

@@ -82,11 +82,13 @@ class Pen:
             value["secondaryFiles"] = [{"class": "File", "path": f"{directory}/beside.idx"}]  # type: ignore[assignment]
         return value
 
-    def directory(self, entries: Sequence[str] = ("a.txt", "b b.txt", "sub/c.txt"), most: int = 1) -> dict[str, Any]:
-        """A Directory, or a literal one. It has one entry where an expression may see the list of them: their order is
-        that of the file system."""
+    def directory(
+        self, entries: Sequence[str] = ("a.txt", "b b.txt", "sub/c.txt"), most: int = 1, *, literal: bool = True
+    ) -> dict[str, Any]:
+        """A Directory, or a ``literal`` one. It has one entry where an expression may see the list of them: their order
+        is that of the file system."""
         name = f"dir{next(self.numbers)}"
-        if self.chance(12):
+        if literal and self.chance(12):
             return {"class": "Directory", "basename": name, "listing": [self.file(["a.txt"])]}
         self.files[f"{name}/"] = ""
         for inner in self.draw(st.lists(st.sampled_from(entries), max_size=most, unique=True)):

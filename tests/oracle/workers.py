@@ -46,6 +46,9 @@ def working(seed: int, jobs: int) -> Iterator[Iterator[Verdict]]:
     finally:
         for worker in workers:
             worker.terminate()
+        for worker in workers:
+            worker.join(_LOOK)
+            worker.kill()  # a signal inside of a test may be taken for a failure of the test
             worker.join()
 
 
