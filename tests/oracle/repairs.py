@@ -306,7 +306,7 @@ def with_text_for_booleans(case: Case) -> Case:
     case = _copied(case)
     for name, entry in ports(case.document).items():
         kinds = json.dumps(entry.get("type"))
-        if re.search("int|long|float|double", kinds) and not re.search("boolean|Any|string|enum|#|named", kinds):
+        if re.search("int|long|float|double", kinds) and not re.search("boolean|Any|string|#|named", kinds):
             for holder, key in ((case.job, name), (entry, "default")):
                 if key in holder:
                     holder[key] = _without_booleans(holder[key])

@@ -10,6 +10,7 @@ What the specification leaves open is not made:
 - files of more than 64 KiB before v1.2, of which loadContents takes the beginning (the other runner fails);
 - ``secondaryFiles`` and ``format`` of what is no File ("Only valid when type: File"), or may become none in an
   outputEval: the other runner fails on null;
+- a list of an empty list where a File is wanted, which the other runner takes for null;
 - a literal Directory of the job that is given back as an output: the other runner loses its place.
 """
 
@@ -56,7 +57,6 @@ _JAVASCRIPT_EVALUATIONS: Final = (
     "$(self.slice().reverse())", "$(self.map(function(f) { return f.basename; }))",
     "$(parseInt(self[0].contents) || 0)",
     "$(self.length > 1)",
-    "$([self])",
     "${self[0].basename = 'renamed.txt'; return self[0];}", "$(self.length ? self[0] : null)", "$(1.5)", "$([1, 2])",
     "$(self[0].contents.split('\\n'))",
     "$({f: self[0]})",

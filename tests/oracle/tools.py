@@ -1,7 +1,7 @@
 """Strategies for tools whose command line is compared, with job objects that fit them (mostly)."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from hypothesis import strategies as st
 
@@ -89,6 +89,9 @@ def command_cases(draw: Any) -> Case:
     return Case(document=document, job=job(pen, kinds, document), files=pen.files)
 
 
+_NUMBERS: Final = frozenset({"int", "long", "float", "double"})
+
+
 def _inputs(pen: Pen, kinds: dict[str, Kind], bindings: Bindings) -> Any:
     found: dict[str, dict[str, Any]] = {}
     for name, each in kinds.items():
@@ -97,10 +100,10 @@ def _inputs(pen: Pen, kinds: dict[str, Kind], bindings: Bindings) -> Any:
             entry["inputBinding"] = bindings.one(each)
         if pen.chance(5):
             default = pen.wrong(each) if pen.chance(12) else each.value()
+            # Null is none; the platform reads numbers as text where it wants text, and text as numbers.
             number = isinstance(default, bool | int | float) and "string" in each.holds
-            if (
-                default is not None and not number
-            ):  # null is none; the platform reads numbers as text where it wants text
+            numeral = isinstance(default, str) and not each.holds.isdisjoint(_NUMBERS)
+            if default is not None and not number and not numeral:
                 entry["default"] = default
         if "File" in each.holds and each.holds <= {"File", *_LOADED[pen.version]} and pen.chance(3):
             _ask_of_files(pen, entry, many="array" in each.holds)
