@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from araneus.model.file import File
+from araneus.model.job import WORK_DIRECTORY
 from araneus.model.task import Status, Task
 from araneus.scheduler.housekeeping import Housekeeping, Premises
 from araneus.store import files, leftovers
@@ -30,7 +31,7 @@ def fail(house: House, document: dict[str, Any]) -> Task:
 def left(house: House, task: Task) -> dict[str, File]:
     with house.database.read() as connection:
         found = leftovers.of_task(connection, task.id)
-    return {str(file.location).split("/work/")[1]: file for file in found}
+    return {str(file.location).split(f"/{WORK_DIRECTORY}/")[1]: file for file in found}
 
 
 def content(house: House, file: File) -> bytes:

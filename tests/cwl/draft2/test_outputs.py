@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from araneus.cwl.errors import MissingOutputError, OutputError
+from araneus.model.job import WORK_DIRECTORY
 from tests.cwl.draft2.documents import array, expression, load_tool, output, port
 from tests.cwl.running import Bench, file_value, tool, write
 
@@ -19,7 +20,7 @@ def names(bench: Bench, **binding: Any) -> Any:
     made = load_tool(baseCommand=[MAKE], outputs=[output("o", array("File"), **binding)])
     value = bench.run(made)["o"]
     assert isinstance(value, list)
-    return [item["location"].partition("/work/")[2] for item in value]
+    return [item["location"].partition(f"/{WORK_DIRECTORY}/")[2] for item in value]
 
 
 @pytest.mark.parametrize(
