@@ -4,7 +4,6 @@ A repair takes a case and gives another one (or the same, where it finds nothing
 may change: `tests.oracle.explained` runs the repaired case through both runners and wants three answers to be one.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
@@ -15,6 +14,7 @@ from typing import Any, TypeAlias
 from tests.oracle.case import Case, nodes
 
 Repair: TypeAlias = Callable[[Case], Case]
+_NUMBERS = frozenset({"int", "long", "float", "double"})
 _WHOLE = re.compile(r"\s*\$\(inputs(?:\.(\w+)|\['([^']+)'\]|\[\"([^\"]+)\"\])\)\s*")
 _SELF = ("$(self)", "${return self;}", "${return Array.isArray(self) ? self.slice().reverse() : self;}")
 
@@ -302,22 +302,45 @@ def with_files_for_literals(case: Case) -> Case:
 
 
 def with_text_for_booleans(case: Case) -> Case:
-    """Text in the place of booleans where a number is wanted: no number either."""
+    """Text in the place of booleans where a number is wanted, and no boolean: no number either."""
     case = _copied(case)
     for name, entry in ports(case.document).items():
-        kinds = json.dumps(entry.get("type"))
-        if re.search("int|long|float|double", kinds) and not re.search("boolean|Any|string|#|named", kinds):
-            for holder, key in ((case.job, name), (entry, "default")):
-                if key in holder:
-                    holder[key] = _without_booleans(holder[key])
+        for holder, key in ((case.job, name), (entry, "default")):
+            if key in holder:
+                holder[key] = _without_booleans(holder[key], entry.get("type"))
     return case
 
 
-def _without_booleans(value: Any) -> Any:
+def _without_booleans(value: Any, kind: Any) -> Any:
+    options = _allowed(kind)
+    names = {option for option in options if isinstance(option, str)}
     if isinstance(value, bool):
-        return "no number"
+        known = names <= {*_NUMBERS, "null", "boolean", "Any", "string", "File", "Directory"}
+        return "no number" if known and names & _NUMBERS and not names & {"boolean", "Any", "string"} else value
+    inner = [option for option in options if isinstance(option, dict)]
     if isinstance(value, list):
-        return [_without_booleans(item) for item in value]
+        items = [option["items"] for option in inner if "items" in option]
+        return [_without_booleans(item, items) for item in value] if items else value
     if isinstance(value, dict):
-        return {key: _without_booleans(item) for key, item in value.items()}
+        fields = {field["name"]: field["type"] for option in inner for field in _members_of(option)}
+        return {key: _without_booleans(item, fields.get(key)) for key, item in value.items()}
     return value
+
+
+def _allowed(kind: Any) -> list[Any]:
+    """What a type allows, with its short forms written out."""
+    if isinstance(kind, list):
+        return [option for each in kind for option in _allowed(each)]
+    if isinstance(kind, str) and kind.endswith("?"):
+        return ["null", *_allowed(kind[:-1])]
+    if isinstance(kind, str) and kind.endswith("[]"):
+        return [{"type": "array", "items": kind[:-2]}]
+    return [kind]
+
+
+def _members_of(kind: dict[str, Any]) -> list[dict[str, Any]]:
+    """The fields of a record, in the form of a list."""
+    fields = kind.get("fields", [])
+    if isinstance(fields, list):
+        return fields
+    return [{"name": name, **(each if isinstance(each, dict) else {"type": each})} for name, each in fields.items()]
