@@ -426,7 +426,6 @@ class Run:
             return
         outcome = self._retries.explained(live.job.key, outcome)
         if not outcome.succeeded:
-            evaluator = self._evaluator(live.ready.tool)
             outputs = partial_outputs(live.ready.tool, live.invocation, directory, evaluator, outcome.exit_code)
         elif outputs is not None:
             _keep_outputs(directory, outputs)
