@@ -8,10 +8,11 @@ from tests.oracle.case import Case
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """``run``: whether it is about outputs. ``hides``: mutations that the class cannot see, because they are what it
-    explains."""
+    """``more``: further cases that the class explains. ``run``: whether it is about outputs. ``hides``: mutations that
+    the class cannot see, because they are what it explains."""
 
     case: Case
+    more: tuple[Case, ...] = ()
     run: bool = False
     hides: frozenset[str] = field(default_factory=frozenset)
 
@@ -24,10 +25,10 @@ def _command(inputs: dict[str, Any], job: dict[str, Any], files: tuple[str, ...]
     return Case(document=document, job={"a": "text", **job}, files=dict.fromkeys(files, "x"))
 
 
-def _run(script: str, outputs: dict[str, Any]) -> Case:
+def _run(script: str, outputs: dict[str, Any], **more: Any) -> Case:
     """A shell script whose outputs are looked at."""
-    document = {"class": "CommandLineTool", "cwlVersion": "v1.2", "baseCommand": ["sh", "-c"], "arguments": [script]}
-    return Case(document={**document, "inputs": {}, "outputs": outputs}, job={})
+    document = {"class": "CommandLineTool", "cwlVersion": "v1.2", "baseCommand": ["sh", "-c", script]}
+    return Case(document={**document, "inputs": {}, "outputs": outputs, **more}, job={})
 
 
 def _globbed(kind: str, glob: Any, **more: Any) -> dict[str, Any]:
@@ -108,6 +109,19 @@ EXAMPLES: Final = {
         )
     ),
     "booleans are integers in Python": Example(
-        case=_command({"x": {"type": "int", "inputBinding": {}}}, {"x": True})
+        case=_command({"x": {"type": "int", "inputBinding": {}}}, {"x": True}),
+        more=(
+            _command({"x": "long"}, {"x": True}),
+            _command({"x": "int[]?"}, {"x": [1, True]}),
+            _command({"x": {"type": ["null", "float"], "default": False}}, {}),
+        ),
+    ),
+    "booleans are integers in Python, of outputs": Example(
+        case=_run(":", {"n": {"type": "float", "outputBinding": {"outputEval": "$(1 > 2)"}}}, requirements=_SCRIPT),
+        more=(
+            _run(":", {"n": {"type": "int", "outputBinding": {"outputEval": "${return true;}"}}}, requirements=_SCRIPT),
+            _run("echo '{\"n\": true}' > cwl.output.json", {"n": "int"}),
+        ),
+        run=True,
     ),
 }  # fmt: skip

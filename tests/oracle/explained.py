@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from tests.oracle import differences, repairs
+from tests.oracle import booleans, differences, repairs
 from tests.oracle.case import Case, Seen
 from tests.oracle.differences import Settle, same
 from tests.oracle.repairs import Repair
@@ -203,6 +203,13 @@ EXPLAINED: Final = (
         right="ours",
         reason="The peer takes true for an int, a long, a float or a double.",
         source="v1.2, Data types: CWLType",
-        repair=repairs.with_text_for_booleans,
+        repair=booleans.with_text_for_booleans,
+    ),
+    Explained(
+        name="booleans are integers in Python, of outputs",
+        right="ours",
+        reason="The peer takes true for an output that is an int, a long, a float or a double.",
+        source="v1.2, Data types: CWLType; Generic execution process: 'Validate the output object'",
+        repair=booleans.with_text_for_boolean_outputs,
     ),
 )

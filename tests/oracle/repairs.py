@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 from tests.oracle.case import Case, nodes
 
 Repair: TypeAlias = Callable[[Case], Case]
-_NUMBERS = frozenset({"int", "long", "float", "double"})
 _WHOLE = re.compile(r"\s*\$\(inputs(?:\.(\w+)|\['([^']+)'\]|\[\"([^\"]+)\"\])\)\s*")
 _SELF = ("$(self)", "${return self;}", "${return Array.isArray(self) ? self.slice().reverse() : self;}")
 
@@ -81,13 +80,14 @@ def _fields(record: dict[str, Any]) -> list[tuple[str, Any]]:
     return list(fields.items()) if isinstance(fields, dict) else [(each["name"], each) for each in fields]
 
 
-def _copied(case: Case) -> Case:
+def copied(case: Case) -> Case:
+    """A case of its own, to be changed."""
     return replace(case, document=deepcopy(case.document), job=deepcopy(case.job), files=dict(case.files))
 
 
 def without_null_positions(case: Case) -> Case:
     """A position that is null is not there."""
-    case = _copied(case)
+    case = copied(case)
     values = given(case)
     for node in nodes(case.document):
         if isinstance(node.get("position"), str):
@@ -99,7 +99,7 @@ def without_null_positions(case: Case) -> Case:
 
 def without_idle_separate(case: Case) -> Case:
     """``separate`` says nothing where there is no prefix."""
-    case = _copied(case)
+    case = copied(case)
     for node in nodes(case.document):
         if "separate" in node and "prefix" not in node:
             del node["separate"]
@@ -108,7 +108,7 @@ def without_idle_separate(case: Case) -> Case:
 
 def without_prefixes_of_nothing(case: Case) -> Case:
     """A list of nothing adds nothing, so its binding needs no prefix."""
-    case = _copied(case)
+    case = copied(case)
     values = given(case)
     arguments = [_Place({"inputBinding": each}, ()) for each in case.document.get("arguments", ())]
     for place in (*_places(case), *arguments):
@@ -126,7 +126,7 @@ def without_prefixes_of_nothing(case: Case) -> Case:
 
 def with_positions_around_lists(case: Case) -> Case:
     """The binding at a list's type has its position around the list: where the list stands alone, it takes it along."""
-    case = _copied(case)
+    case = copied(case)
     for place in list(_places(case)):
         if place.binding is None and all(isinstance(value, list) for value in place.values):
             bound = [kind["inputBinding"] for kind in _options(place.node.get("type"))
@@ -138,7 +138,7 @@ def with_positions_around_lists(case: Case) -> Case:
 
 def with_types_for_any(case: Case) -> Case:
     """Any stands for the type that the value has."""
-    case = _copied(case)
+    case = copied(case)
     names = count()
     for node in nodes(case.document["inputs"]):
         if node.get("type") == "Any[]":
@@ -187,7 +187,7 @@ def _kind(value: Any) -> str:
 
 def with_types_settled(case: Case) -> Case:
     """Values stand in the job instead of defaults, and a union is what its value is, as far as null and lists go."""
-    case = _copied(case)
+    case = copied(case)
     for name, entry in ports(case.document).items():
         default = entry.pop("default", None)
         if case.job.get(name) is None and default is not None:
@@ -214,7 +214,7 @@ def _is_list(kind: Any) -> bool:
 
 def with_named_types_in_place(case: Case) -> Case:
     """The name of a type stands for what SchemaDefRequirement says of it."""
-    case = _copied(case)
+    case = copied(case)
     held = case.document.get("requirements", {})
     required = [node for node in nodes(case.document) if node.get("class") == "SchemaDefRequirement"]
     required += [held["SchemaDefRequirement"]] if isinstance(held, dict) and "SchemaDefRequirement" in held else []
@@ -251,7 +251,7 @@ def _is_fields(item: Any) -> bool:
 
 def with_secondary_files_said(case: Case) -> Case:
     """The job says itself which secondary files its File has, instead of the patterns of the port."""
-    case = _copied(case)
+    case = copied(case)
     for name, entry in ports(case.document).items():
         value = case.job.get(name)
         if not isinstance(value, dict) or "path" not in value or "secondaryFiles" not in entry:
@@ -291,7 +291,7 @@ def _beside(case: Case, path: str, pattern: str) -> dict[str, Any] | None:
 
 def with_files_for_literals(case: Case) -> Case:
     """A File that says its contents lies beside the document instead."""
-    case = _copied(case)
+    case = copied(case)
     numbers = count()
     for node in [*nodes(case.job), *nodes([entry.get("default") for entry in ports(case.document).values()])]:
         if node.get("class") == "File" and "contents" in node and "basename" in node:
@@ -299,48 +299,3 @@ def with_files_for_literals(case: Case) -> Case:
             case.files[path] = node.pop("contents")
             node["path"] = path
     return case
-
-
-def with_text_for_booleans(case: Case) -> Case:
-    """Text in the place of booleans where a number is wanted, and no boolean: no number either."""
-    case = _copied(case)
-    for name, entry in ports(case.document).items():
-        for holder, key in ((case.job, name), (entry, "default")):
-            if key in holder:
-                holder[key] = _without_booleans(holder[key], entry.get("type"))
-    return case
-
-
-def _without_booleans(value: Any, kind: Any) -> Any:
-    options = _allowed(kind)
-    names = {option for option in options if isinstance(option, str)}
-    if isinstance(value, bool):
-        known = names <= {*_NUMBERS, "null", "boolean", "Any", "string", "File", "Directory"}
-        return "no number" if known and names & _NUMBERS and not names & {"boolean", "Any", "string"} else value
-    inner = [option for option in options if isinstance(option, dict)]
-    if isinstance(value, list):
-        items = [option["items"] for option in inner if "items" in option]
-        return [_without_booleans(item, items) for item in value] if items else value
-    if isinstance(value, dict):
-        fields = {field["name"]: field["type"] for option in inner for field in _members_of(option)}
-        return {key: _without_booleans(item, fields.get(key)) for key, item in value.items()}
-    return value
-
-
-def _allowed(kind: Any) -> list[Any]:
-    """What a type allows, with its short forms written out."""
-    if isinstance(kind, list):
-        return [option for each in kind for option in _allowed(each)]
-    if isinstance(kind, str) and kind.endswith("?"):
-        return ["null", *_allowed(kind[:-1])]
-    if isinstance(kind, str) and kind.endswith("[]"):
-        return [{"type": "array", "items": kind[:-2]}]
-    return [kind]
-
-
-def _members_of(kind: dict[str, Any]) -> list[dict[str, Any]]:
-    """The fields of a record, in the form of a list."""
-    fields = kind.get("fields", [])
-    if isinstance(fields, list):
-        return fields
-    return [{"name": name, **(each if isinstance(each, dict) else {"type": each})} for name, each in fields.items()]

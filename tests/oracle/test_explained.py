@@ -29,9 +29,10 @@ def test_entries_are_complete() -> None:
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_class_is_needed(name: str, runners: Runners) -> None:
     example = EXAMPLES[name]
-    ours, theirs = runners.answers(example.case, run=example.run)
-    assert not same(ours, theirs)
-    assert explanation(example.case, ours, theirs, _again(example, runners)) == (name,)
+    for case in (example.case, *example.more):
+        ours, theirs = runners.answers(case, run=example.run)
+        assert not same(ours, theirs)
+        assert explanation(case, ours, theirs, _again(example, runners)) == (name,)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
