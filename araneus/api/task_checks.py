@@ -16,6 +16,7 @@ from araneus.api.task_inputs import BESIDE, takes_list
 from araneus.cwl.errors import Problem
 from araneus.cwl.inputs import check_values
 from araneus.cwl.process import MISSING, InputPort, Process, SecondaryFile
+from araneus.cwl.secondary import fixed_name
 from araneus.cwl.types import ArrayType, RecordType, Type, is_optional, options
 from araneus.model.file import File
 from araneus.model.values import FileValue, Value, file_values, is_file_value
@@ -60,20 +61,6 @@ def entry(message: str, port: str | None, code: int = MISSING_INPUT) -> dict[str
     return {"code": code, "status": 400, "message": message, "input": port, "more_info": None}
 
 
-def secondary_name(name: str, pattern: str) -> str | None:
-    """The name that a pattern gives beside a primary file; None for an expression, which only a run evaluates.
-
-    Each leading ``^`` takes one extension off. Source: CWL v1.2, SecondaryFileSchema.
-    """
-    if "$(" in pattern or "${" in pattern:
-        return None
-    while pattern.startswith("^"):
-        stem, dot, _ = name.rpartition(".")
-        name = stem if dot and stem else name
-        pattern = pattern[1:]
-    return name + pattern
-
-
 def wanted_names(process: Process, values: Mapping[str, Value], files: FileRows) -> dict[str, set[str]]:
     """The names of secondary files to look for, by the id of the folder in which the primary file lies."""
     wanted: dict[str, set[str]] = {}
@@ -81,7 +68,7 @@ def wanted_names(process: Process, values: Mapping[str, Value], files: FileRows)
     def note(_: str, file: FileValue, patterns: tuple[SecondaryFile, ...]) -> FileValue:
         row = files.get(file["path"])
         if row is not None and row.parent is not None:
-            names = (secondary_name(row.name, pattern.pattern) for pattern in patterns)
+            names = (fixed_name(row.name, pattern.pattern) for pattern in patterns)
             wanted.setdefault(row.parent, set()).update(name for name in names if name)
         return file
 
@@ -249,7 +236,7 @@ def _look_beside(
     missing: dict[str, None] = {}
     neighbours: dict[str, File] = {}
     for pattern in patterns:
-        name = secondary_name(primary.name, pattern.pattern)
+        name = fixed_name(primary.name, pattern.pattern)
         if name is None or name in given:
             continue
         row = beside.get((primary.parent or "", name))

@@ -38,7 +38,7 @@ class Listing(StrEnum):
 class SecondaryFile:
     """One secondary file pattern. ``required`` None: the version's default (true for inputs, false for outputs)."""
 
-    pattern: str
+    pattern: Text
     required: bool | str | None = None
 
 
@@ -64,13 +64,13 @@ class Binding:
 class OutputBinding:
     """Where a tool's output is found. ``glob`` is a tuple of patterns or expressions.
 
-    ``metadata`` (key to literal or expression) and what all files of the inputs ``inherit_metadata_from`` have in
-    common become the metadata of each file that is found.
+    ``metadata`` (key to literal or expression, or an expression for all) and what all files of the inputs
+    ``inherit_metadata_from`` have in common become the metadata of each file that is found.
     """
 
     glob: tuple[Text, ...] = ()
     load_contents: bool = False
     load_listing: Listing | None = None
     output_eval: Text | None = None
-    metadata: Mapping[str, Value] = field(default_factory=dict, hash=False)
+    metadata: Mapping[str, Value] | Script = field(default_factory=dict, hash=False)
     inherit_metadata_from: tuple[str, ...] = ()

@@ -7,24 +7,40 @@ docs/cwl.md.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from araneus.cwl.process import OutputBinding
+from araneus.cwl.errors import OutputError, Problem
+from araneus.cwl.process import OutputBinding, Script
 from araneus.model.values import FileValue, Value, file_values
 
 
 def with_metadata(
-    value: FileValue, binding: OutputBinding, inputs: Mapping[str, Value], evaluate: Callable[[Value, FileValue], Value]
+    value: FileValue,
+    binding: OutputBinding,
+    inputs: Mapping[str, Value],
+    evaluate: Callable[[Value, FileValue], Value],
+    where: str = "sbg:metadata",
 ) -> FileValue:
     """The file with what it inherits and what the binding says of it, which wins. Null is nothing.
 
     ``evaluate(text, file)`` gives the value of what may be an expression. Inputs that do not exist, and those without
-    files, give nothing and take nothing away.
+    files, give nothing and take nothing away. Raises `OutputError` when what an expression gives for all is no mapping.
     """
     found: dict[str, Any] = dict(value.get("metadata") or {})
     found |= common_metadata(file for name in binding.inherit_metadata_from for file in file_values(inputs.get(name)))
     seen = {**value, "metadata": found}
-    own = {key: evaluate(item, seen) for key, item in binding.metadata.items()}
-    found = {**found, **{key: item for key, item in own.items() if item is not None}}
+    own = _evaluated(binding.metadata, lambda text: evaluate(text, seen))
+    if own is not None and not isinstance(own, dict):
+        raise OutputError(Problem(where, "must give a mapping of keys to values"))
+    found = {**found, **{key: item for key, item in (own or {}).items() if item is not None}}
     return {**value, "metadata": found} if found else value
+
+
+def _evaluated(value: Value | Script, evaluate: Callable[[Value], Value]) -> Value:
+    """What the document says of the metadata, all of which may be expressions, at any depth."""
+    if isinstance(value, Mapping):
+        return {key: _evaluated(item, evaluate) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_evaluated(item, evaluate) for item in value]
+    return evaluate(value)
 
 
 def shared_with_secondary(primary: FileValue) -> FileValue:

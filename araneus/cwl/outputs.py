@@ -180,7 +180,7 @@ class _Collector:
         if binding is None:
             record = next((option for option in options(port.type) if isinstance(option, RecordType)), None)
             return None if record is None else {field.name: self.port(field, where) for field in record.fields}
-        found = self._bound(binding, where)
+        found = self._bound(port, binding, where)
         if self._dialect and is_file_value(found) and not matches(port.type, [found]):
             found = [found]
         result = found if self._dialect and _is_list(port.type, found) else _fitted(port.type, found, where)
@@ -216,12 +216,14 @@ class _Collector:
                     raise OutputError(Problem(f"{where}/glob", f"must give text or a list of texts, not {item!r:.60}"))
         return found
 
-    def _bound(self, binding: OutputBinding, where: str) -> Value:
+    def _bound(self, port: OutputPort | RecordField, binding: OutputBinding, where: str) -> Value:
         level = listing_level(self._tool, binding.load_listing)
         paths = dict.fromkeys(path for glob in self._patterns(binding, where) for path in self._matching(glob))
         values = [value for path in paths if (value := self._tree.value_at(path)) is not None]
         if binding.load_contents:
             values = [self._with_contents(value, where) for value in values]
+        if self._dialect:  # whose scripts see them
+            values = [self._with_secondary(value, port, where) for value in values]
         if binding.metadata or binding.inherit_metadata_from:
             values = [self._with_metadata(value, binding, where) for value in values]
         if binding.output_eval is None:
@@ -242,7 +244,7 @@ class _Collector:
             return value
         place = f"{where}/sbg:metadata"
         return with_metadata(
-            value, binding, self._invocation.inputs, lambda text, file: self._evaluate(text, place, file)
+            value, binding, self._invocation.inputs, lambda text, file: self._evaluate(text, place, file), place
         )
 
     def _with_contents(self, value: FileValue, where: str) -> FileValue:
@@ -322,19 +324,23 @@ class _Collector:
         size = len(text.encode("utf-8", "surrogatepass"))
         return {"class": "File", "basename": basename, "contents": text, "size": size}
 
+    def _with_secondary(self, value: FileValue, port: OutputPort | RecordField, where: str) -> FileValue:
+        if not port.secondary_files or "path" not in value:
+            return value
+        rules = SecondaryRules(
+            patterns=port.secondary_files,
+            default_required=False,
+            evaluator=self._evaluator,
+            inputs=self._invocation.inputs,
+            runtime=self._runtime,
+            where=where,
+            error=MissingOutputError,
+        )
+        found = with_secondary(value, rules, self._beside)
+        return {**found, "secondaryFiles": [self._refreshed(item) for item in found.get("secondaryFiles", ())]}
+
     def _finished(self, value: FileValue, port: OutputPort | RecordField, where: str) -> FileValue:
-        if port.secondary_files and "path" in value:
-            rules = SecondaryRules(
-                patterns=port.secondary_files,
-                default_required=False,
-                evaluator=self._evaluator,
-                inputs=self._invocation.inputs,
-                runtime=self._runtime,
-                where=where,
-                error=MissingOutputError,
-            )
-            value = with_secondary(value, rules, self._beside)
-            value = {**value, "secondaryFiles": [self._refreshed(item) for item in value.get("secondaryFiles", ())]}
+        value = self._with_secondary(value, port, where)
         if port.format is not None and value["class"] == "File":
             format_ = self._evaluate(port.format, f"{where}/format", value)
             value = {**value, "format": format_[0] if isinstance(format_, list) and format_ else format_}

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from araneus.cwl.errors import CWLError, Problem
 from araneus.cwl.expressions import Evaluator
 from araneus.cwl.files import check_basename, well_formed
-from araneus.cwl.process import SecondaryFile
+from araneus.cwl.process import Script, SecondaryFile, Text
 from araneus.cwl.templates import has_expression
 from araneus.model.values import FileValue, Value, is_file_value
 
@@ -23,6 +23,24 @@ def secondary_name(basename: str, pattern: str) -> str:
         root, dot, _ = basename.rpartition(".")
         basename = root if dot and root else basename
     return basename + pattern
+
+
+def is_fixed(pattern: Text) -> bool:
+    """Whether a pattern asks for one name, which can be told before a run: no expression does."""
+    return isinstance(pattern, str) and not has_expression(pattern)
+
+
+def fixed_name(basename: str, pattern: Text) -> str | None:
+    """The name that a pattern asks for; None for an expression."""
+    return secondary_name(basename, pattern) if isinstance(pattern, str) and is_fixed(pattern) else None
+
+
+def asked_name(basename: str, pattern: Text, result: str) -> str:
+    """The name in what an expression gave: its own last part. In sbg:draft-2 a suffix (``.bai``, ``^.bai``) is one, and
+    text is never an expression."""
+    if isinstance(pattern, Script) and result.startswith((".", "^")) and "/" not in result:
+        return secondary_name(basename, result)
+    return secondary_name(basename, result) if result == pattern else result.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,21 +85,23 @@ def _name_beside(wanted: FileValue, rules: SecondaryRules) -> str:
 def _wanted(primary: FileValue, pattern: SecondaryFile, rules: SecondaryRules) -> Iterator[FileValue]:
     """What a pattern asks for: a basename, with the location or the path that an expression gave."""
     text = pattern.pattern
-    if not has_expression(text):
-        yield {"basename": secondary_name(primary["basename"], text)}
+    fixed = fixed_name(primary["basename"], text)
+    if fixed is not None:
+        yield {"basename": fixed}
         return
     result = rules.evaluator.evaluate(
         text, inputs=rules.inputs, self_=primary, runtime=rules.runtime, where=f"{rules.where}/secondaryFiles"
     )
     for item in result if isinstance(result, list) else [result]:
-        if isinstance(item, str):
-            yield {"basename": item.rsplit("/", 1)[-1]}
+        if isinstance(item, str) and (item or not isinstance(text, Script)):
+            yield {"basename": asked_name(primary["basename"], text, item)}
         elif is_file_value(item) and ("location" in item or "path" in item):
             well_formed(item, rules.where, rules.error)
             place = str(item.get("location") or item["path"])
             yield {**item, "basename": item.get("basename") or unquote(place.rsplit("/", 1)[-1])}
-        elif item is not None:
-            raise rules.error(Problem(rules.where, f"secondaryFiles {text[:60]!r} gave neither a name nor a File"))
+        elif item is not None and item != "":
+            shown = text.source if isinstance(text, Script) else text
+            raise rules.error(Problem(rules.where, f"secondaryFiles {shown[:60]!r} gave neither a name nor a File"))
 
 
 def _required(primary: FileValue, pattern: SecondaryFile, rules: SecondaryRules) -> bool:

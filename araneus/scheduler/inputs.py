@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from araneus.cwl.errors import InputError, Problem
+from araneus.cwl.errors import ExpressionError, InputError, Problem
 from araneus.cwl.expressions import Evaluator
 from araneus.cwl.files import split_name
 from araneus.cwl.inplace import IDENTITY, may_happen
-from araneus.cwl.process import Process, SecondaryFile, Workflow
-from araneus.cwl.secondary import secondary_name
+from araneus.cwl.process import Process, Script, SecondaryFile, Text, Workflow
+from araneus.cwl.secondary import asked_name, fixed_name
 from araneus.cwl.types import MAX_FILE_DEPTH, ArrayType, RecordType, Type, options
 from araneus.model.file import File, Location
 from araneus.model.ids import is_file_id
@@ -215,7 +215,7 @@ def _inner_patterns(process: Process, port: str) -> tuple[SecondaryFile, ...]:
     workflow's own port without them."""
     if not isinstance(process, Workflow):
         return ()
-    found: dict[str, SecondaryFile] = {}
+    found: dict[Text, SecondaryFile] = {}
     for step in process.steps:
         inner = {item.id: item for item in step.run.inputs}
         for item in step.inputs:
@@ -247,20 +247,26 @@ def _names(
     pattern: SecondaryFile, value: FileValue, inputs: Mapping[str, Value], evaluator: Evaluator, port: str
 ) -> list[str]:
     text = pattern.pattern
-    if "$(" in text or "${" in text:
-        where = f"inputs/{port}/secondaryFiles"
-        return list(_named(evaluator.evaluate(text, inputs=inputs, self_=value, where=where)))
-    return [secondary_name(value["basename"], text)]
+    name = fixed_name(value["basename"], text)
+    if name is not None:
+        return [name]
+    where = f"inputs/{port}/secondaryFiles"
+    try:
+        return list(_asked(evaluator.evaluate(text, inputs=inputs, self_=value, where=where), value["basename"], text))
+    except ExpressionError:
+        if isinstance(text, Script):  # a tool's, which knows its own inputs; here are those of the workflow around it
+            return []
+        raise
 
 
-def _named(result: Value) -> Iterator[str]:
+def _asked(result: Value, basename: str, pattern: Text) -> Iterator[str]:
     if isinstance(result, str) and result:
-        yield result.rsplit("/", 1)[-1]
+        yield asked_name(basename, pattern, result)
     elif isinstance(result, list):
         for item in result:
-            yield from _named(item)
+            yield from _asked(item, basename, pattern)
     elif is_file_value(result):
-        yield from _named(result.get("basename") or result.get("path") or result.get("location"))
+        yield from _asked(result.get("basename") or result.get("path") or result.get("location"), basename, pattern)
 
 
 def known_locations(inputs: Mapping[str, Value]) -> set[Location]:

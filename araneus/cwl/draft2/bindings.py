@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from araneus.cwl import fields
-from araneus.cwl.bindings import Binding, OutputBinding, SecondaryFile
+from araneus.cwl.bindings import Binding, OutputBinding, Script, SecondaryFile
 from araneus.cwl.draft2 import texts
 from araneus.cwl.scope import Scope
 from araneus.model.values import Value
@@ -73,15 +73,14 @@ def has_position(node: Mapping[str, Any]) -> bool:
 
 
 def secondary_files(node: Mapping[str, Any], scope: Scope) -> tuple[SecondaryFile, ...]:
-    """The ``secondaryFiles`` of a binding or port: suffixes, none of which must be there.
+    """The ``secondaryFiles`` of a binding or port: suffixes and expressions, none of which must be there.
 
-    One without a leading dot gets it (``bai`` is ``.bai``); each ``^`` in front takes an extension away.
+    A suffix without a leading dot gets it (``bai`` is ``.bai``); each ``^`` in front takes an extension away.
     """
     found: list[SecondaryFile] = []
-    place = scope.at("secondaryFiles")
-    for index, pattern in enumerate(texts.several(scope, node, "secondaryFiles")):
+    for pattern in texts.several(scope, node, "secondaryFiles"):
         if not isinstance(pattern, str):
-            place.at(index).doubt("an expression for secondary files is not evaluated; write the suffix")
+            found.append(SecondaryFile(pattern=pattern, required=False))
         elif suffix := pattern.strip().lstrip("^"):
             carets = "^" * (len(pattern.strip()) - len(suffix))
             found.append(SecondaryFile(pattern=f"{carets}.{suffix.removeprefix('.')}", required=False))
@@ -105,8 +104,8 @@ def output_binding(node: Mapping[str, Any], scope: Scope) -> OutputBinding | Non
     )
 
 
-def _metadata(value: Mapping[str, Any], scope: Scope) -> dict[str, Value]:
-    """Literals and expressions by key; ``metadata`` is an old spelling of ``sbg:metadata``."""
+def _metadata(value: Mapping[str, Any], scope: Scope) -> dict[str, Value] | Script:
+    """Literals and expressions by key, or one expression; ``metadata`` is an old spelling of ``sbg:metadata``."""
     for name in _METADATA:
         given = value.get(name)
         if given is None or given == "":
@@ -115,5 +114,17 @@ def _metadata(value: Mapping[str, Any], scope: Scope) -> dict[str, Value]:
             scope.problem(f"must be a mapping, not {fields.kind_of(given)}", name)
             return {}
         place = scope.at(name)
-        return {key: texts.read(item, place.at(key)) if texts.is_script(item) else item for key, item in given.items()}
+        found = _with_scripts(given, place)
+        return found if isinstance(found, dict | Script) else {}
     return {}
+
+
+def _with_scripts(value: Any, scope: Scope) -> Any:
+    """The value with its expressions read, at any depth."""
+    if texts.is_script(value):
+        return texts.read(value, scope)
+    if isinstance(value, dict):
+        return {key: _with_scripts(item, scope.at(key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_scripts(item, scope.at(index)) for index, item in enumerate(value)]
+    return value

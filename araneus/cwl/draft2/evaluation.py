@@ -89,7 +89,8 @@ def _code(source: str) -> str:
 
 
 def _seen(value: Value) -> Value:
-    """The value as scripts see it: files have a ``name``, and metadata in any case."""
+    """The value as scripts see it: files have a ``name``, and metadata in any case. While they have no place yet, their
+    ``path`` is the name, too: scripts take names from it."""
     if isinstance(value, list):
         return [_seen(item) for item in value]
     if not isinstance(value, dict):
@@ -98,6 +99,7 @@ def _seen(value: Value) -> Value:
     if is_file_value(value):
         if "basename" in value:
             seen["name"] = value["basename"]
+            seen.setdefault("path", value["basename"])
         seen["metadata"] = value.get("metadata") or {}
     return seen
 

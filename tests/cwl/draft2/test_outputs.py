@@ -173,6 +173,26 @@ def test_own_metadata_wins_over_what_is_inherited(bench: Bench, own: dict[str, A
     assert metadata(bench, inputs(bench, {"a": 1, "b": 2}), inherit="#f", metadata=own) == expected
 
 
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        (expression("{ return {k: $self.path.split('/').pop(), n: null} }"), {"a": 1, "b": 2, "k": "a.out"}),
+        (expression("{ var m = $job.inputs.f[0].metadata; m.b = 3; return m }"), {"a": 1, "b": 3}),
+        (expression("null"), {"a": 1, "b": 2}),
+        ({"deep": {"k": expression("1 + 1"), "l": [expression("$job.inputs.s"), 3]}},
+         {"a": 1, "b": 2, "deep": {"k": 2, "l": ["text", 3]}}),
+        ({"class": "text", "script": "x"}, {"a": 1, "b": 2, "class": "text", "script": "x"}),
+    ],
+)  # fmt: skip
+def test_metadata_as_a_whole_and_in_depth_may_be_expressions(bench: Bench, own: Any, expected: Any) -> None:
+    assert metadata(bench, inputs(bench, {"a": 1, "b": 2}), inherit="#f", metadata=own) == expected
+
+
+def test_metadata_that_is_no_mapping_is_an_error(bench: Bench) -> None:
+    with pytest.raises(OutputError, match="must give a mapping"):
+        metadata(bench, inputs(bench), metadata=expression("'text'"))
+
+
 @pytest.mark.parametrize("name", ["#missing", "missing", "#s", ""])
 def test_what_has_no_metadata_gives_none(bench: Bench, name: str) -> None:
     assert metadata(bench, inputs(bench, {"a": 1}), inherit=name, metadata={"k": 1}) == {"k": 1}
