@@ -7,6 +7,7 @@ everything on PostgreSQL, slow work and bytes run in threads. Nobody's body is r
 """
 
 import asyncio
+import codecs
 import errno
 import secrets
 from collections.abc import Callable
@@ -35,6 +36,8 @@ PREFIX = "v2"
 DOCS = "/docs"
 """The one page that is also served beside ``/v2``: people look for it there."""
 PIECE = 1024**2
+_BARE = frozenset({204, 304})
+"""Answers that have no body."""
 _log = structlog.get_logger("araneus.api")
 
 
@@ -177,6 +180,7 @@ class _Edge:
         )
 
     async def _body(self, exchange: _Exchange, receive: Receive) -> bytes:
+        _check_coding(exchange.headers.get("content-encoding", ""))
         limit = self._services.settings.max_body
         length = exchange.headers.get("content-length", "")
         size, pieces = int(length) if length.isdigit() else 0, []
@@ -215,12 +219,13 @@ class _Edge:
 
     async def _send(self, exchange: _Exchange, answer: Answer, receive: Receive, send: Send) -> None:
         stream = answer.stream
-        body = b"" if stream or answer.status == 204 else wire.encode(answer.value)
+        bare = answer.status in _BARE
+        body = b"" if stream or bare else wire.encode(answer.value)
         headers = _headers(exchange.budget, exchange.request_id)
         headers.extend((name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers)
-        if stream is None and answer.status != 204:
+        if stream is None and not bare:
             headers.append((b"content-type", b"application/json"))
-        if answer.status != 204:
+        if not bare:
             headers.append((b"content-length", b"%d" % (stream.length if stream else len(body))))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         if stream is not None:
@@ -239,6 +244,14 @@ class _Edge:
             await send({"type": "http.response.body", "body": b""})
         finally:
             gone.cancel()
+
+
+def _check_coding(coding: str) -> None:
+    """Raise `Refusal` UNSUPPORTED_MEDIA for a body that is packed: a small one could unpack to a huge one."""
+    if coding.strip().lower() not in {"", "identity"}:
+        raise Refusal(
+            Fault.UNSUPPORTED_MEDIA, f"Content-Encoding {coding[:40]!r} is not understood here: send the body as it is."
+        )
 
 
 async def _next(receive: Receive) -> Message:
@@ -265,7 +278,7 @@ def _headers(budget: Budget, request_id: str) -> list[tuple[bytes, bytes]]:
 
 def _decoded(body: bytes) -> Any:
     """The JSON value of a body; None for an empty one. Raises `Refusal` BODY_UNDECODABLE."""
-    text = body.strip()
+    text = body.removeprefix(codecs.BOM_UTF8).strip()
     if not text:
         return None
     try:

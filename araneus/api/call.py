@@ -114,7 +114,8 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What goes back. ``value`` is rendered as JSON; 204 has no body; ``stream`` replaces the value where it is set."""
+    """What goes back. ``value`` is rendered as JSON; 204 and 304 have no body; ``stream`` replaces the value where it
+    is set."""
 
     status: int = 200
     value: Any = None

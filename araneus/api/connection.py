@@ -5,15 +5,20 @@ sets no limit: a caller without a token could hold up everybody with one endless
 """
 
 import asyncio
-from typing import Any, cast
+from typing import Any, Final, cast
+from urllib.parse import quote_from_bytes
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from araneus.api import wire
+from araneus.api.errors import error_body
 
 MAX_HEAD = 128 * 1024
 """How many bytes may pass without a body to show for it: target and headers together, or trailers. Counted by the
 pieces that arrive, so a head that comes in one piece may be larger."""
 MAX_GATHERED = 64 * 1024
 """Bytes that wait for others at most before they are sent."""
+_ASCII: Final = bytes(range(128))
 
 
 class Gathering:
@@ -51,9 +56,10 @@ class Gathering:
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """Answers 400 and hangs up when a head or a trailer does not end."""
+    """Answers 400 and hangs up when a head or a trailer does not end, and to what is not HTTP."""
 
     _idle = 0
+    _between = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody has connected."""
@@ -65,11 +71,12 @@ class BoundedConnection(HttpToolsProtocol):
             self.send_400_response("The head of the request is too large.")
             return
         self._idle += len(data)
-        super().data_received(data)
+        super().data_received(_with_ascii_target(data) if self._between and not data.isascii() else data)
 
     def on_message_begin(self) -> None:
         """A request begins."""
         self._idle = 0
+        self._between = False
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -81,3 +88,24 @@ class BoundedConnection(HttpToolsProtocol):
         """A piece of its body came in."""
         self._idle = 0
         super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """It is complete."""
+        super().on_message_complete()
+        self._between = True
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer in the shape of all errors, which is the only one that clients read, and hang up."""
+        body = wire.encode(error_body(400, 90000, msg, "") | {"more_info": None})
+        head = (
+            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n"
+        )
+        self.transport.write((head % len(body)).encode() + b"\r\n" + body)
+        self.transport.close()
+
+
+def _with_ascii_target(data: bytes) -> bytes:
+    """The begin of a request with what is not ASCII in its first line percent-encoded: curl sends a name in UTF-8 as it
+    was typed, and the parser refuses that."""
+    line, end, rest = data.partition(b"\n")
+    return quote_from_bytes(line, safe=_ASCII).encode() + end + rest

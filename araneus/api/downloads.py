@@ -42,6 +42,8 @@ def _answer(call: Call, storage: Storage, location: str, name: str, size: int) -
     ]
     if tag:
         headers.append(("etag", tag))
+    if tag is not None and _has(call.headers.get("if-none-match"), tag):
+        return Answer(status=304, headers=tuple(headers))
     wanted = call.headers.get("range")
     if call.headers.get("if-range", tag) != tag:
         wanted = None
@@ -55,6 +57,12 @@ def _answer(call: Call, storage: Storage, location: str, name: str, size: int) -
     headers.append(("content-range", f"bytes {part.start}-{part.start + part.length - 1}/{size}"))
     pieces = _pieces(storage, location, part.start, part.length)
     return Answer(status=206, headers=tuple(headers), stream=Stream(length=part.length, pieces=pieces))
+
+
+def _has(condition: str | None, tag: str) -> bool:
+    """Whether an If-None-Match header names the tag, or any. Source: RFC 9110, section 13.1.2."""
+    known = [one.strip().removeprefix("W/") for one in (condition or "").split(",")]
+    return tag in known or known == ["*"]
 
 
 def _pieces(storage: Storage, location: str, start: int, length: int) -> Iterator[bytes]:

@@ -21,11 +21,13 @@ _MEANINGS: Final[Mapping[int, str]] = {
     204: "Done; there is nothing to show",
     206: "A part of the bytes",
     302: "Another address",
+    304: "The caller has these bytes already",
     400: "The request is not right; the message says what is wrong with it",
     401: "No valid token",
     403: "The caller may not do this",
     404: "There is no such thing, or the caller may not see it",
     409: "Something is in the way: a name that is taken, or somebody else's change",
+    415: "The body is packed; send it as it is",
     416: "The range begins behind the end",
     429: "The rate limit is spent: wait until the time in X-RateLimit-Reset",
     500: "Unexpected error; the log of the server says more under the request's id",
@@ -125,8 +127,10 @@ def _statuses(route: Route, about: Described) -> list[int]:
         found |= {401, 403, 429}
     if route.method != "GET":
         found.add(409)
+    if route.takes in {Takes.JSON, Takes.RAW}:
+        found.add(415)
     if 416 in about.also:
-        found.add(206)
+        found |= {206, 304}
     return sorted(found)
 
 
@@ -140,6 +144,8 @@ def _response(route: Route, about: Described, status: int) -> dict[str, Any]:
         names += ["Location"] if status == 302 else []
         names += ["ETag"] if route.takes is Takes.STREAM else []
         answer["content"] = {about.content: {"schema": about.answer}}
+    elif status == 304:
+        names += ["ETag"]
     elif status != 204:
         if 416 in about.also:
             names += ["ETag", "Content-Disposition", *(["Content-Range"] if status == 206 else [])]

@@ -59,8 +59,9 @@ def _count(call: Call, name: str, default: int) -> int:
 
 
 def chosen(call: Call, default: tuple[str, ...] | None = None) -> Selector:
-    """The selector of the call's ``fields``; handlers may ask it what is wanted before they compute."""
-    return selector(call.one("fields"), default)
+    """The selector of the call's ``fields``, which may be repeated; handlers may ask it what is wanted before they
+    compute."""
+    return selector(",".join(call.many("fields")) or None, default)
 
 
 def one(call: Call, shown: Mapping[str, Any], status: int = 200) -> Answer:
@@ -80,7 +81,8 @@ def page(call: Call, items: Sequence[Mapping[str, Any]], *, total: int, at: Wind
     if at.offset + at.limit < total:
         links.append({"href": _replay(call, at.offset + at.limit, at.limit), "rel": "next", "method": "GET"})
     if at.offset > 0:
-        links.append({"href": _replay(call, max(0, at.offset - at.limit), at.limit), "rel": "prev", "method": "GET"})
+        before = max(0, min(at.offset, total) - at.limit)
+        links.append({"href": _replay(call, before, at.limit), "rel": "prev", "method": "GET"})
     headers = [("x-total-matching-query", str(total))]
     if links:
         headers.append(("link", ", ".join(f'<{link["href"]}>; rel="{link["rel"]}"' for link in links)))

@@ -4,6 +4,7 @@ Source: API reference, files ("File object", "Names", "Metadata rules").
 """
 
 import re
+import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -52,7 +53,7 @@ def check_file_name(name: str) -> str:
         problem = "it is empty or a relative path"
     elif len(name) > MAX_NAME or len(name.encode("utf-8", "surrogatepass")) > MAX_NAME:
         problem = f"it is longer than {MAX_NAME} bytes"
-    elif "/" in name or any(ord(character) < 32 or 0xD800 <= ord(character) <= 0xDFFF for character in name):
+    elif "/" in name or any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
         problem = "it holds '/' or a control character"
     if problem:
         raise Refusal(Fault.FILE_NAME_INVALID, f"Invalid file name {name[:80]!r}: {problem}.")
