@@ -7,6 +7,7 @@ Used by the ports and workflows stages of `araneus.cwl.load`. Apps in daily use 
 import re
 from typing import Any, Final
 
+from araneus.cwl.fields import SWITCHES
 from araneus.cwl.process import MISSING
 from araneus.cwl.scope import Scope
 from araneus.cwl.types import ArrayType, EnumType, Primitive, Type, UnionType, matches, options, union
@@ -57,7 +58,7 @@ def _as(kind: Type, value: Any) -> Any:
             return str(value)
         return int(value) if name in {"int", "long"} and value == int(value) else None
     if isinstance(value, str) and name == "boolean":
-        return {"true": True, "false": False}.get(value.casefold())
+        return SWITCHES.get(value.casefold())
     if isinstance(value, str) and name in _NUMBERS and _NUMBER.fullmatch(value):
         number = float(value)
         return int(value) if value.lstrip("+-").isdigit() else number

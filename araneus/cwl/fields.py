@@ -13,8 +13,10 @@ from araneus.cwl.scope import Scope, short
 MAX_UNKNOWN: Final = 100
 MAX_ID: Final = 256
 _LIKENESS: Final = 0.84
-_SWITCHES: Final = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
+SWITCHES: Final = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
+"""Booleans of YAML 1.1, which are text in YAML 1.2."""
 _FORMER: Final = {"source": "outputSource", "description": "doc", "command": "baseCommand", "name": "id"}
+_LATER: Final = dict.fromkeys(("when", "pickValue"), ": it needs cwlVersion v1.2")
 _KINSHIP: Final = 0.6
 _MAX_COMPARED: Final = 200
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -48,7 +50,7 @@ def known_fields(scope: Scope, node: Mapping[str, Any], allowed: Collection[str]
             return
         near = likely(key, allowed)
         if near is not None or "_" not in key:
-            hint = f"; did you mean {near!r}?" if near else ""
+            hint = f"; did you mean {near!r}?" if near else _LATER.get(key, "")
             scope.problem(f"unknown field {key[:80]!r} in CWL v1.{scope.version}{hint}")
 
 
@@ -112,9 +114,9 @@ def flag(scope: Scope, node: Mapping[str, Any], key: str, default: bool) -> bool
     value = node.get(key)
     if value is None:
         return default
-    if isinstance(value, str) and value.casefold() in _SWITCHES:
+    if isinstance(value, str) and value.casefold() in SWITCHES:
         scope.doubt(f"{value!r} is text in YAML 1.2, and taken for a boolean: write true or false", key)
-        return _SWITCHES[value.casefold()]
+        return SWITCHES[value.casefold()]
     if not isinstance(value, bool):
         scope.problem(f"must be true or false, not {kind_of(value)}", key)
         return default
@@ -197,7 +199,8 @@ def _map_entries(
         elif entry is None and predicate is None:
             yield name, {}, inner
         else:
-            inner.problem(f"must be a mapping, not {kind_of(entry)}")
+            dash = "; put a space after the dash" if name.startswith("-") else ""
+            inner.problem(f"must be a mapping, not {kind_of(entry)}{dash}")
 
 
 def _list_entries(
@@ -212,9 +215,15 @@ def _list_entries(
             continue
         name = entry.get(key)
         if not isinstance(name, str) or not name:
-            scope.problem(f"needs {key!r}: a text that is not empty", index)
+            scope.problem(f"needs {key!r}: a text that is not empty{_as_class(entry, key)}", index)
             continue
         yield name, entry, scope.at(short(name) if key == "id" else name, entry)
+
+
+def _as_class(entry: Mapping[str, Any], key: str) -> str:
+    """What to write instead of ``- InlineJavascriptRequirement: {}``."""
+    name = next(iter(entry)) if len(entry) == 1 and key == "class" else ""
+    return f"; write - class: {name[:80]}" if name[:1].isupper() else ""
 
 
 def unique_ids(scope: Scope, found: list[str], field: str) -> None:

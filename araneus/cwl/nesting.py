@@ -1,6 +1,7 @@
 """How deep a value may be nested that a stranger made: what walks values by recursion relies on this bound."""
 
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from araneus.model.values import Value
 
@@ -21,3 +22,15 @@ def too_deep(value: Value) -> bool:
             return False
         level = inner
     return True
+
+
+def mappings(root: Any) -> Iterator[Mapping[str, Any]]:
+    """Every mapping in a tree."""
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            yield node
+            pending.extend(node.values())
+        elif isinstance(node, list):
+            pending.extend(node)

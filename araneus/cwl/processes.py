@@ -203,7 +203,7 @@ def foreign_language(node: Any, scope: Scope) -> bool:
     if version is None:
         return False
     if not isinstance(version, str):
-        scope.problem(f"must be text such as v1.2, not {fields.kind_of(version)}", "cwlVersion")
+        scope.problem(f"must be text, not {fields.kind_of(version)}: write v1.0, v1.1 or v1.2", "cwlVersion")
         return True
     if minor_version(version) is not None or version == DRAFT_2:
         return False

@@ -89,7 +89,7 @@ def read(node: Mapping[str, Any], scope: Scope) -> tuple[Classes, Classes]:
 
 def _section(node: Mapping[str, Any], scope: Scope, section: str) -> Classes:
     found: Classes = {}
-    for given, entry, inner in fields.entries(scope, node, section, "class"):
+    for given, entry, inner in _entries(scope, node, section):
         name = class_name(given, inner)
         if name in _FIELDS:
             found[name] = _known(name, entry, inner, strict=section == "requirements")
@@ -101,6 +101,19 @@ def _section(node: Mapping[str, Any], scope: Scope, section: str) -> Classes:
         elif section == "requirements":
             inner.unsupported(f"the requirement {given[:80]!r} is not known{fields.meant(given, _FIELDS)}")
     return found
+
+
+def _entries(scope: Scope, node: Mapping[str, Any], section: str) -> Iterable[tuple[str, Mapping[str, Any], Scope]]:
+    """The entries of a section. Hints may be ignored, so one that says nothing is a doubt and no mistake."""
+    value = node.get(section)
+    if section == "hints" and isinstance(value, list):
+        kept = [each for each in value if isinstance(each, list) or (isinstance(each, dict) and each.get("class"))]
+        if len(kept) < len(value):
+            scope.doubt(
+                "an entry without a 'class' is ignored: write - class: SoftwareRequirement, for example", section
+            )
+        node = {section: kept}
+    return fields.entries(scope, node, section, "class")
 
 
 def class_name(given: str, scope: Scope) -> str:
@@ -269,7 +282,7 @@ def type_names(node: Mapping[str, Any], scope: Scope, outer: TypeNames | None) -
     for section in ("requirements", "hints"):
         if not isinstance(node.get(section), list | dict):
             continue
-        for given, entry, inner in _quiet_entries(node, scope, section):
+        for given, entry, inner in _entries(scope, node, section):  # the report keeps each problem once
             if class_name(given, inner) == "SchemaDefRequirement":
                 own = own or TypeNames(outer)
                 for name, definition, place in fields.entries(inner, entry, "types", "name", required=True):
@@ -277,10 +290,3 @@ def type_names(node: Mapping[str, Any], scope: Scope, outer: TypeNames | None) -
     if own is not None:
         own.build_all()
     return own or outer
-
-
-def _quiet_entries(
-    node: Mapping[str, Any], scope: Scope, section: str
-) -> Iterable[tuple[str, Mapping[str, Any], Scope]]:
-    """The entries again; `read` notes the same problems, and a report keeps each once."""
-    return fields.entries(scope, node, section, "class")

@@ -11,9 +11,11 @@ from typing import Any, Final
 
 from araneus.cwl.errors import DocumentError, Problem
 from araneus.cwl.fields import kind_of, meant
+from araneus.cwl.nesting import mappings
 from araneus.cwl.references import join, local_path
 from araneus.cwl.scope import MAX_SHOWN, PlacedDict, PlacedList, Report, Scope, short
 from araneus.cwl.text import MAX_TEXT, check_plain, parse_text
+from araneus.cwl.vocabulary import with_plain_names
 
 MAX_IMPORTS: Final = 20
 _DIRECTIVES: Final = ("$import", "$include", "$mixin")
@@ -89,18 +91,6 @@ def _beside(name: str) -> str:
     return short(name) if "://" in name and "#" not in name else name
 
 
-def mappings(root: Any) -> Iterator[Mapping[str, Any]]:
-    """Every mapping in a tree."""
-    pending = [root]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, dict):
-            yield node
-            pending.extend(node.values())
-        elif isinstance(node, list):
-            pending.extend(node)
-
-
 class Library:
     """The documents of one load."""
 
@@ -110,6 +100,7 @@ class Library:
 
     def body(self, root: Any) -> Document:
         """An app body as a document. Import directives in it are noted as problems."""
+        root = with_plain_names(root)
         if any(directive in node for node in mappings(root) for directive in _DIRECTIVES):
             root = with_own_imports(root)
             for where, reference in _directives(root):
@@ -172,7 +163,7 @@ class Library:
             raise DocumentError(Problem(where, f"files import each other more than {MAX_IMPORTS} levels deep"))
         content = read_text(uri, where)
         try:
-            root = parse_text(content)
+            root = with_plain_names(parse_text(content))
         except DocumentError as error:
             name = uri.rpartition("/")[2]
             raise DocumentError(

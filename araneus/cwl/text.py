@@ -41,6 +41,7 @@ _WORDS: Final[dict[str, bool | None]] = {
 _MERGE: Final = "<<"
 _TAG = "tag:yaml.org,2002:"
 _EXACT: Final = 2.0**53
+_NOTHING: Final = (yaml.DocumentStartEvent, yaml.DocumentEndEvent, yaml.StreamEndEvent)
 _SCALAR_TAGS: Final = frozenset(_TAG + name for name in ("null", "bool", "int", "float"))
 
 
@@ -210,10 +211,17 @@ class _Builder:
             elif kind is yaml.DocumentStartEvent:
                 self._documents += 1
                 if self._documents > 1:
-                    _refuse("a second document begins here; only one is expected", event.start_mark)
+                    self._nothing_more(event.start_mark)
         if self._aliased:
             check_plain(self._result, self._values)  # aliases inside aliases can be deeper than the text
         return self._result
+
+    def _nothing_more(self, mark: Any) -> None:
+        """A line ``---`` at the end of a text begins a document that holds nothing."""
+        for event in self._events:
+            empty = type(event) is yaml.ScalarEvent and event.value == ""
+            if not empty and type(event) not in _NOTHING:
+                _refuse("a second document begins here; only one is expected", mark)
 
     def _scalar(self, event: Any) -> None:
         self._grow(1, event.start_mark)

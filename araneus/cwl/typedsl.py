@@ -33,6 +33,7 @@ PRIMITIVES: Final = frozenset(
     {"null", "boolean", "int", "long", "float", "double", "string", "File", "Directory", "Any"}
 )
 _INNER: Final = {"array": "items", "record": "fields", "enum": "symbols"}
+_STREAMS: Final = frozenset({"stdin", "stdout", "stderr"})
 _UNTYPED: Final = ["null", "Any"]
 """A field without a type may be anything: converters of the platform leave out types that were null."""
 _SCHEMA_FIELDS: Final = frozenset({"type", "name", "label", "doc", "inputBinding", "outputBinding", "id"})
@@ -200,6 +201,9 @@ def _plain(name: str, scope: Scope, names: TypeNames, depth: int) -> Type:
     bare = bare.removeprefix("xsd:")
     if bare in PRIMITIVES and (name.startswith(("cwl:", "xsd:")) or "://" in name):
         return Primitive(bare)
+    if name in _STREAMS:
+        scope.problem(f"{name!r} stands alone: write type: {name}, without '?', '[]' or a list around it")
+        return ANY
     if name in ("array", "record", "enum"):
         scope.problem(f"{name!r} stands inside of a type: write type: {{type: {name}, ...}}")
         return ANY
@@ -233,7 +237,8 @@ def _schema(node: Mapping[str, Any], scope: Scope, names: TypeNames, depth: int)
     if kind == "enum":
         symbols = tuple(_symbol(each) for each in fields.texts(scope, node, "symbols"))
         if not symbols:
-            scope.problem("needs at least one symbol", "symbols")
+            note = scope.doubt if node.get("symbols") == [] else scope.problem
+            note("has no symbols, so that no text is one of them", "symbols")
         return EnumType(symbols=tuple(dict.fromkeys(symbols)), name=label, binding=binding)
     return RecordType(fields=_record_fields(node, scope, names, depth), name=label, binding=binding)
 

@@ -199,5 +199,8 @@ def _outs(entry: Mapping[str, Any], scope: Scope) -> tuple[str, ...]:
             found.append(short(name))
         else:
             scope.problem("must be a list of output ids", "out")
-    fields.unique_ids(scope, found, "out")
-    return tuple(found)
+    once = list(dict.fromkeys(found))
+    if len(once) < len(found):
+        scope.doubt("an output is listed twice", "out")
+    fields.unique_ids(scope, once, "out")
+    return tuple(once)

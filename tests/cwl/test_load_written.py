@@ -7,7 +7,7 @@ import pytest
 from araneus.cwl.errors import DocumentError, UnsupportedError
 from araneus.cwl.load import examine, load_document, parse_text
 from araneus.cwl.process import MISSING, SecondaryFile, Workflow
-from araneus.cwl.types import describe
+from araneus.cwl.types import describe, matches
 from tests.cwl.loading import COPY, load_tool, load_workflow, problems, step, tool, workflow
 
 
@@ -359,3 +359,108 @@ def test_a_misspelt_requirement_names_the_nearest() -> None:
 def test_a_class_of_another_runner_is_unsupported() -> None:
     with pytest.raises(UnsupportedError, match="ProcessGenerator"):
         load_document({**tool(), "class": "cwltool:ProcessGenerator"})
+
+
+# ---- names of CWL in full
+
+
+CWL = "https://w3id.org/cwl/cwl#"
+
+
+@pytest.mark.parametrize("prefix", ["cwl:", CWL, "c:"])
+def test_fields_and_classes_in_full_are_those_of_cwl(prefix: str) -> None:
+    document = {
+        "$namespaces": {"c": CWL, "sbg": "https://sb/"},
+        "cwlVersion": "v1.0",
+        f"{prefix}id": "t",
+        "class": f"{prefix}CommandLineTool",
+        f"{prefix}requirements": [{"class": f"{prefix}DockerRequirement", f"{prefix}dockerPull": "debian"}],
+        f"{prefix}baseCommand": ["cat", "x"],
+        f"{prefix}inputs": {"f": {f"{prefix}type": "File", f"{prefix}inputBinding": {f"{prefix}position": 3}}},
+        f"{prefix}outputs": [],
+        "sbg:label": "not ours",
+        f"{prefix}unheardOf": 1,
+    }
+    before = str(document)
+    plain = {key.removeprefix(prefix): value for key, value in document.items()}
+    plain |= {
+        "class": "CommandLineTool",
+        "requirements": {"DockerRequirement": {"dockerPull": "debian"}},
+        "inputs": {"f": {"type": "File", "inputBinding": {"position": 3}}},
+        "unheardOf": 1,
+    }
+    for given, wanted in ((document, plain), (packed(document | {"id": "#t"}), packed(plain | {"id": "#t"}))):
+        found, expected = examine(given).process, examine(wanted).process
+        assert (found.requirements, found.inputs) == (expected.requirements, expected.inputs)
+        assert found.requirements["DockerRequirement"] == {"dockerPull": "debian"}
+    assert str(document) == before
+
+
+def test_names_in_full_in_data_and_beside_the_short_ones_stay() -> None:
+    data = {"cwl:label": 1, "class": "cwl:Workflow"}
+    document = {"cwl:label": "full", "label": "short", "inputs": {"a": {"type": "Any", "default": data}}}
+    found = examine(tool(**document)).process
+    assert (found.label, found.inputs[0].default) == ("short", data)
+    assert found.extensions == {"cwl:label": "full"}
+
+
+# ---- what may be ignored
+
+
+def test_a_hint_that_says_nothing_is_ignored() -> None:
+    hints: list[Any] = [None, "InlineJavascriptRequirement", {"SoftwareRequirement": {}}, {"x": 1}]
+    found = examine(tool(hints=[*hints, {"class": "NetworkAccess", "networkAccess": True}]))
+    assert found.process.hints == {"NetworkAccess": {"networkAccess": True}}
+    assert [problem.where for problem in found.doubts] == ["hints"]
+    assert problems(tool(requirements=hints)) == {
+        "requirements/0": "must be a mapping, not null",
+        "requirements/1": "must be a mapping, not text",
+        "requirements/2": "needs 'class': a text that is not empty; write - class: SoftwareRequirement",
+        "requirements/3": "needs 'class': a text that is not empty",
+    }
+
+
+def test_an_output_listed_twice_is_one() -> None:
+    run = tool(outputs={"o": {"type": "File", "outputBinding": {"glob": "*"}}})
+    found = examine(workflow(steps={"s": step(run, out=["o", {"id": "o"}])}))
+    assert isinstance(found.process, Workflow)
+    assert found.process.steps[0].outputs == ("o",)
+    assert [problem.where for problem in found.doubts] == ["steps/s/out"]
+
+
+def test_an_enum_without_symbols_takes_only_null() -> None:
+    kind = {"type": "enum", "name": "mode", "symbols": []}
+    found = examine(tool(inputs={"a": {"type": ["null", kind]}}))
+    assert [problem.where for problem in found.doubts] == ["inputs/a/type/1/symbols"]
+    assert matches(found.process.inputs[0].type, None) == []
+    assert matches(found.process.inputs[0].type, "x") != []
+    assert "inputs/a/type/symbols" in problems(tool(inputs={"a": {"type": {"type": "enum"}}}))
+
+
+@pytest.mark.parametrize(("word", "meant"), [("yes", True), ("Off", False), ("TRUE", True), ("no", False)])
+def test_a_boolean_of_older_yaml_as_a_default(word: str, meant: bool) -> None:
+    assert load_tool(inputs={"a": {"type": "boolean?", "default": word}}).inputs[0].default is meant
+
+
+def test_a_line_of_dashes_ends_a_text() -> None:
+    for end in ("---", "---\n", "---\n# bye\n", "...\n---\n..."):
+        assert parse_text(f"a: 1\n{end}") == {"a": 1}
+    for more in ("--- a", "---\nb: 1", "---\n---\n- 1", "---\n---\n''\n--- &x y"):
+        with pytest.raises(DocumentError, match="second document"):
+            parse_text(f"a: 1\n{more}")
+
+
+@pytest.mark.parametrize(
+    ("document", "where", "words"),
+    [
+        (tool(requirements={"-class": "DockerRequirement"}), "requirements/-class", "space after the dash"),
+        (tool(outputs={"o": "stdout?"}), "outputs/o/type", "stands alone"),
+        (tool(outputs={"o": {"type": ["null", "stderr"]}}), "outputs/o/type/1", "stands alone"),
+        (workflow(cwlVersion="v1.1", steps={"s": step(tool(), when="$(true)")}), "steps/s", "needs cwlVersion v1.2"),
+        (workflow(cwlVersion="v1.0", outputs={"o": {"type": "Any?", "pickValue": "first_non_null"}}),
+         "outputs/o", "needs cwlVersion v1.2"),
+        (tool(cwlVersion=1.0), "cwlVersion", "write v1.0"),
+    ],
+)  # fmt: skip
+def test_a_slip_is_told_with_what_to_write(document: dict[str, Any], where: str, words: str) -> None:
+    assert words in problems(document)[where]

@@ -8,7 +8,7 @@ from typing import Any
 
 from araneus.cwl.bindings import DRAFT_2
 from araneus.cwl.draft2.texts import is_script
-from araneus.cwl.resolve import mappings
+from araneus.cwl.nesting import mappings
 
 __all__ = ["DRAFT_2", "bears_marks"]
 
