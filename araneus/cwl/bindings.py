@@ -50,7 +50,7 @@ class Binding:
     joined, and ``of_null`` has ``value_from`` evaluated where there is no value, too.
     """
 
-    position: int | str = 0
+    position: int | Text = 0
     prefix: str | None = None
     separate: bool = True
     item_separator: str | None = None

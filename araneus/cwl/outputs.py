@@ -206,13 +206,16 @@ class _Collector:
     def _patterns(self, binding: OutputBinding, where: str) -> list[str]:
         found: list[str] = []
         for glob in binding.glob:
-            result = self._evaluate(glob, f"{where}/glob")
-            for item in result if isinstance(result, list) else [result]:
+            waiting = [self._evaluate(glob, f"{where}/glob")]
+            while waiting:
+                item = waiting.pop(0)
                 if is_file_value(item):
                     found.append(str(item.get("path") or item.get("basename")))
                 elif isinstance(item, str):
                     found.append(item)
-                elif item is not None:
+                elif isinstance(item, list):
+                    waiting[:0] = item
+                elif item is not None and not self._dialect:  # which looks for nothing then
                     raise OutputError(Problem(f"{where}/glob", f"must give text or a list of texts, not {item!r:.60}"))
         return found
 

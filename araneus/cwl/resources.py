@@ -27,7 +27,7 @@ def resources(
     tool: Process, inputs: Mapping[str, Value], evaluator: Evaluator, *, locate: Locate = local_path
 ) -> Resources:
     """Cores, memory and disk of a job. The Min of a pair is set aside, the Max where there is no Min. An expression
-    that gives null counts as not written.
+    that gives null or an empty text counts as not written, and in sbg:draft-2 one that gives 0.
 
     Raises `ExpressionError` for what is no amount.
     """
@@ -49,6 +49,8 @@ def resources(
         stage = Stage(_INPUTS, plain_names=True)
         known = {port: stage.place_inputs(value, f"inputs/{port}") for port, value in known.items()}
     amounts = _amounts(asked, known, evaluator)
+    if tool.cwl_version == DRAFT_2:
+        amounts = {name: amount for name, amount in amounts.items() if amount}
     upper = _amounts(most, known, evaluator)
     return Resources(
         cores=amounts.get("cores") or _DEFAULTS.cores,
@@ -77,7 +79,7 @@ def _amounts(
 
 def _amount(value: Value, inputs: Mapping[str, Value], evaluator: Evaluator, where: str) -> float | None:
     result = evaluator.evaluate(value, inputs=inputs, runtime={}, where=where)
-    if result is None:
+    if result is None or result == "":
         return None
     if isinstance(result, str):
         try:

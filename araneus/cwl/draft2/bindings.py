@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from araneus.cwl import fields
-from araneus.cwl.bindings import Binding, OutputBinding, Script, SecondaryFile
+from araneus.cwl.bindings import Binding, OutputBinding, Script, SecondaryFile, Text
 from araneus.cwl.draft2 import texts
 from araneus.cwl.scope import Scope
 from araneus.model.values import Value
@@ -54,15 +54,17 @@ def command_binding(value: Mapping[str, Any], scope: Scope) -> Binding:
     )
 
 
-def _position(value: Mapping[str, Any], scope: Scope) -> int:
+def _position(value: Mapping[str, Any], scope: Scope) -> int | Text:
     position = value.get("position")
     if position is None or position == "":
         return 0
+    if texts.is_script(position):
+        return texts.read(position, scope.at("position")) or 0
     if isinstance(position, int | float) and not isinstance(position, bool) and position == int(position):
         return int(position)
     if isinstance(position, str) and _INTEGER.fullmatch(position):
         return int(float(position))
-    scope.problem(f"must be an integer, not {fields.kind_of(position)}", "position")
+    scope.problem(f"must be an integer or an expression, not {fields.kind_of(position)}", "position")
     return 0
 
 
@@ -87,12 +89,27 @@ def secondary_files(node: Mapping[str, Any], scope: Scope) -> tuple[SecondaryFil
     return tuple(found)
 
 
+def output_bound(node: Mapping[str, Any], scope: Scope) -> tuple[Mapping[str, Any], Scope] | None:
+    """The mapping of an ``outputBinding``, and its place: at the port or field, else at its type."""
+    waiting: list[tuple[Any, Scope]] = [(node, scope)]
+    while waiting:
+        each, place = waiting.pop(0)
+        if isinstance(each, list):
+            waiting += [(item, place.at(index)) for index, item in enumerate(each)]
+        elif isinstance(each, dict):
+            found = bound(each, place, "outputBinding")
+            if found is not None:
+                return found, place.at("outputBinding")
+            waiting += [(each[key], place.at(key)) for key in ("type", "items") if key in each]
+    return None
+
+
 def output_binding(node: Mapping[str, Any], scope: Scope) -> OutputBinding | None:
     """The ``outputBinding`` of a tool's output or of a record field."""
-    value = bound(node, scope, "outputBinding")
-    if value is None:
+    found = output_bound(node, scope)
+    if found is None:
         return None
-    inner = scope.at("outputBinding")
+    value, inner = found
     inherited = value.get(_INHERIT)
     names = inherited if isinstance(inherited, list) else [inherited]
     return OutputBinding(

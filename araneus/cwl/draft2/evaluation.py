@@ -6,6 +6,7 @@ Texts that are no `Script` are taken as they are. Source: rabix/bunny, rabix-bin
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -16,6 +17,7 @@ from araneus.cwl.known_files import all_file_values, with_known_files
 from araneus.model.values import FileValue, Value, is_file_value
 
 MAIN_ENGINE: Final = "#cwl-js-engine"
+_MAIN_NAME: Final = re.compile(r"(?:.*[#./])?cwl-js-engine", re.DOTALL)
 POINTER_ENGINE: Final = "cwl:JsonPointer"
 _SHOWN: Final = 120
 _ENDS: Final = "; \t\r\n"
@@ -59,7 +61,7 @@ class ScriptEvaluator:
         if not source:
             return None
         job = job_object(inputs, runtime)
-        variables = {"$job": job if script.engine == MAIN_ENGINE else job["inputs"], "$self": _seen(self_)}
+        variables = {"$job": job if _MAIN_NAME.fullmatch(script.engine) else job["inputs"], "$self": _seen(self_)}
         value = self._javascript.run(_code(source), self._library, variables)
         if isinstance(value, str):
             return value.replace("\\$", "$")

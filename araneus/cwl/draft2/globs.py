@@ -38,11 +38,15 @@ def _files(tree: WorkTree, pattern: str) -> list[str]:
         files = [path for path in files if path.rpartition("/")[2] not in LOGS]
     if not files:
         files = [path for directory in paths if tree.is_directory(directory) for path in _inside(tree, directory)]
-    if not files and pattern and "/" not in pattern.removeprefix("./"):
-        name = pattern.removeprefix("./")
-        inner = [entry for entry in tree.entries() if tree.is_directory(entry)]
-        files = [path for entry in inner for path in _inside(tree, entry) if _fits(path.rpartition("/")[2], name)]
-    return files
+    return files or (_one_below(tree, pattern.removeprefix("./")) if pattern else [])
+
+
+def _one_below(tree: WorkTree, pattern: str) -> list[str]:
+    """The files that the pattern would find if they lay in the directory above theirs."""
+    directory, slash, name = pattern.rpartition("/")
+    outer = tree.matching(directory) if slash else [""]
+    inner = [entry for each in outer for entry in tree.entries(each) if tree.is_directory(entry)]
+    return [path for entry in inner for path in _inside(tree, entry) if _fits(path.rpartition("/")[2], name)]
 
 
 def _matches(tree: WorkTree, pattern: str) -> Iterator[str]:

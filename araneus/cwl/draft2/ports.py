@@ -50,12 +50,12 @@ def output_ports(node: Mapping[str, Any], scope: Scope, names: Names, *, workflo
     """The outputs of a process. Sources stay as written; the workflow stage makes them short."""
     found: list[OutputPort] = []
     for name, entry, inner in _entries(node, scope, "outputs"):
-        value = bindings.bound(entry, inner, "outputBinding") or {}
+        value, place = bindings.output_bound(entry, inner) or ({}, inner)
         found.append(
             OutputPort(
                 id=name,
                 type=_type(entry, inner, names),
-                secondary_files=_secondary(entry, inner, value, inner.at("outputBinding")),
+                secondary_files=_secondary(entry, inner, value, place),
                 binding=None if workflow else bindings.output_binding(entry, inner),
                 source=fields.texts(inner, entry, "source") if workflow else (),
                 source_is_list=isinstance(entry.get("source"), list),

@@ -40,6 +40,8 @@ def read(node: Mapping[str, Any], scope: Scope) -> tuple[Classes, Classes]:
     """The requirements and hints that a process or step declares, in the normal form of CWL v1.2.
 
     An image is required wherever it stands, as are files and variables; instance types and ``sbg:`` classes are hints.
+    Of several images or amounts the first counts, and those among the requirements before those among the hints; files
+    and variables add up.
     """
     required: Classes = {}
     hints: Classes = {}
@@ -54,9 +56,9 @@ def read(node: Mapping[str, Any], scope: Scope) -> tuple[Classes, Classes]:
             elif name in _REQUIRED:
                 found = _REQUIRED[name](entry, inner)
                 if found is not None:
-                    required |= dict([found])
+                    _add(required, *found)
             elif name in (_CPU, _MEMORY):
-                hints |= _amount(name, entry, inner)
+                hints.update({**_amount(name, entry, inner), **hints})
             elif name == "ResourceRequirement":
                 hints |= {name: _numbers(entry)}
             elif ":" in name and name not in _NAMES:
@@ -66,6 +68,18 @@ def read(node: Mapping[str, Any], scope: Scope) -> tuple[Classes, Classes]:
     if libraries:
         required["InlineJavascriptRequirement"] = {"expressionLib": libraries}
     return required, hints
+
+
+def _add(required: Classes, name: str, found: Mapping[str, Any]) -> None:
+    before = required.get(name, {})
+    if "envDef" in before:
+        named = {each["envName"] for each in before["envDef"]}
+        found = {"envDef": [*before["envDef"], *(each for each in found["envDef"] if each["envName"] not in named)]}
+    elif "listing" in before:
+        found = {"listing": [*before["listing"], *found["listing"]]}
+    elif before:
+        return
+    required[name] = found
 
 
 def type_names(node: Mapping[str, Any], scope: Scope, outer: Names | None) -> Names:

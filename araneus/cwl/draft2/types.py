@@ -123,13 +123,18 @@ def _record(node: Mapping[str, Any], scope: Scope, names: Names, depth: int) -> 
     for name, entry, inner in fields.entries(scope, node, "fields", "name", "type"):
         given = bindings.bound(entry, inner) or {}
         place = inner.at("inputBinding")
+        made, made_place = bindings.output_bound(entry, inner) or ({}, inner)
         built.append(
             RecordField(
                 name=texts.short(name),
                 type=_build(entry.get("type"), inner.at("type"), names, depth + 1),
                 binding=bindings.input_binding(entry, inner),
                 output_binding=bindings.output_binding(entry, inner),
-                secondary_files=bindings.secondary_files(given, place),
+                secondary_files=(
+                    *bindings.secondary_files(given, place),
+                    *bindings.secondary_files(made, made_place),
+                    *bindings.secondary_files(entry, inner),
+                ),
                 load_contents=texts.flag(place, given, "loadContents", False),
             )
         )

@@ -35,6 +35,19 @@ def test_inputs_without_a_position_stand_at_zero(bench: Bench) -> None:
     assert line(bench, {"b": "B", "a": "A"}, inputs=[bound("b"), bound("a", position=None)]) == "echo A B"
 
 
+def test_positions_may_be_expressions_or_text(bench: Bench) -> None:
+    later = expression("{ return $job.inputs.n * 2 }")
+    assert line(
+        bench,
+        {"a": "A", "b": "B", "n": 4, "c": "C"},
+        inputs=[bound("a", position=later), bound("b", position="7"), bound("c", position=expression("$self == 'C' ? -1 : 0")),
+                bound("n", "int", position=9.0)],
+        arguments=[{"position": expression("null"), "valueFrom": "x"}, {"position": 8, "valueFrom": "y"}],
+    ) == "echo C x B y A 4"  # fmt: skip
+    with pytest.raises(ExpressionError, match="inputs/a/position: must give an integer"):
+        line(bench, {"a": "A"}, inputs=[bound("a", position=expression("'first'"))])
+
+
 def test_nothing_is_quoted_and_base_commands_are_shell_text(bench: Bench) -> None:
     assert line(
         bench,

@@ -59,6 +59,19 @@ def names(bench: Bench, **binding: Any) -> Any:
         ("*.*", ["a.txt", "b.txt", "c.log", "x.bam", "x.bam.bai"]),
         ("job.json", ["job.json"]),
         ("nothing*", []),
+        ("sub/f.txt", ["sub/deep/f.txt"]),
+        ("sub/f.*", ["sub/deep/f.txt"]),
+        ("./sub/*.bed", ["sub/e.bed"]),
+        ("*/d.txt", ["sub/d.txt"]),
+        ("other/{f,g}.*", ["other/g.bed"]),
+        ("sub/!(d.txt)", ["sub/e.bed"]),
+        ("!(*.txt)", ["c.log", "x.bam", "x.bam.bai"]),
+        ("*.{bam,bam.bai}", ["x.bam", "x.bam.bai"]),
+        ("{sub,other}/*.bed", ["other/g.bed", "sub/e.bed"]),
+        ("{sub,a.txt}", ["a.txt", "sub/d.txt", "sub/e.bed"]),
+        (expression("{ return 'x.bam' + '{,.bai}' }"), ["x.bam", "x.bam.bai"]),
+        (expression("[['*.log'], null, ['x.bam']]"), ["c.log", "x.bam"]),
+        (expression("false"), []),
     ],
 )
 def test_globs(bench: Bench, glob: Any, found: list[str]) -> None:
@@ -87,6 +100,35 @@ def test_one_file_is_itself_and_none_is_null(bench: Bench) -> None:
     assert one(bench, array("File"), glob="b") == []
     with pytest.raises(MissingOutputError, match="no file matches 'b'"):
         one(bench, ["File"], glob="b")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"type": "array", "items": "File", "outputBinding": {"glob": "a*"}},
+        ["null", {"type": "array", "items": {"type": "File", "outputBinding": {"glob": "a*"}}}],
+        {"type": "File", "outputBinding": {"glob": "a*"}},
+    ],
+)
+def test_a_binding_may_stand_at_the_type(bench: Bench, kind: Any) -> None:
+    made = load_tool(baseCommand=["touch a1;"], outputs=[{"id": "#o", "type": kind}])
+    found = bench.run(made)["o"]
+    assert [each["basename"] for each in (found if isinstance(found, list) else [found])] == ["a1"]
+
+
+def test_records_of_outputs_have_a_binding_for_each_field(bench: Bench) -> None:
+    record = {"type": "record", "name": "r", "fields": [
+        {"name": "#one", "type": "File", "outputBinding": {"glob": "a", "sbg:metadata": {"k": "v"}}},
+        {"name": "many", "type": array("File"), "outputBinding": {"glob": "?", "secondaryFiles": [".x"]}},
+        {"name": "count", "type": "int", "outputBinding": {"glob": "?", "outputEval": expression("$self.length")}},
+        {"name": "none", "type": ["null", "File"], "outputBinding": {"glob": "z*"}},
+    ]}  # fmt: skip
+    made = load_tool(baseCommand=["touch a b a.x;"], outputs=[{"id": "#o", "type": ["null", record]}])
+    found = bench.run(made)["o"]
+    assert (found["one"]["basename"], found["one"]["metadata"]) == ("a", {"k": "v"})
+    assert [each["basename"] for each in found["many"]] == ["a", "b"]
+    assert [each["basename"] for each in found["many"][0]["secondaryFiles"]] == ["a.x"]
+    assert (found["count"], found["none"]) == (2, None)
 
 
 def test_output_eval_sees_a_list_in_any_case(bench: Bench) -> None:

@@ -114,6 +114,13 @@ def test_texts_are_no_expressions(javascript: JavaScript) -> None:
         assert evaluator.evaluate(text, inputs=INPUTS) == text
 
 
+@pytest.mark.parametrize(
+    "engine", ["#cwl-js-engine", "cwl-js-engine", "#main.cwl-js-engine", "tool.json#cwl-js-engine"]
+)
+def test_the_engine_of_the_platform_by_its_names(javascript: JavaScript, engine: str) -> None:
+    assert value(javascript, "$job.inputs.x", engine=engine) == 3
+
+
 def test_other_engines(javascript: JavaScript) -> None:
     assert value(javascript, "$job.x", engine="node-engine.cwl") == 3
     assert value(javascript, "job/x", engine="cwl:JsonPointer") == 3
