@@ -69,6 +69,7 @@ class JobSettings:
     path: str
     end_with_server: bool
     memory_growth: float
+    temporary_tries: int
     interrupt_after: float
     images: Mapping[str, str]
 
@@ -175,6 +176,7 @@ _LEAST: dict[tuple[str, str], float] = {
     ("jobs", "memory"): 0,
     ("jobs", "memory_headroom"): 1,
     ("jobs", "memory_growth"): 1,
+    ("jobs", "temporary_tries"): 1,
     ("jobs", "interrupt_after"): 0,
     ("jobs", "max_processes"): 16,
 }

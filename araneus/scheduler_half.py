@@ -52,7 +52,11 @@ def run(settings: Settings, parent: int, word: Word) -> None:
             ),
             jobs_directory=settings.jobs_directory,
             clock=clock,
-            options=Options(memory_growth=settings.jobs.memory_growth, instances=_instances(settings)),
+            options=Options(
+                memory_growth=settings.jobs.memory_growth,
+                temporary_tries=settings.jobs.temporary_tries,
+                instances=_instances(settings),
+            ),
         )
         premises = Premises(
             storage=settings.storage_directory,

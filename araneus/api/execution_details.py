@@ -10,7 +10,7 @@ from typing import Any, Final
 from araneus.api.task_views import execution_status
 from araneus.api.wire import timestamp
 from araneus.model.file import File
-from araneus.model.job import WORK_DIRECTORY, Attempt, Job, Resources, log_ids
+from araneus.model.job import WORK_DIRECTORY, Attempt, Job, log_ids
 from araneus.model.memo import Reuse
 from araneus.model.task import Task
 
@@ -51,7 +51,7 @@ def show_execution(
 
 def _show_job(job: Job, attempts: list[Attempt], log_href: Callable[[str], str]) -> dict[str, Any]:
     last = attempts[-1] if attempts else None
-    logs = log_ids(last.id, last.outcome.logs if last.outcome else ()) if last else {}
+    logs = log_ids(last.id, last.saved) if last else {}
     shown = {
         "name": job.name,
         "start_time": timestamp(job.started_on),
@@ -59,7 +59,7 @@ def _show_job(job: Job, attempts: list[Attempt], log_href: Callable[[str], str])
         "status": job.status.value,
         "command_line": job.command_line,
         "retried": len(attempts) > 1,
-        "instance": _instance(last.executor, last.resources) if last else None,
+        "instance": _instance(last) if last else None,
         "memoization": _reuse(job.reuse) if job.reuse else None,
         "logs": {name: log_href(identity) for name, identity in _named(logs).items()},
     }
@@ -81,10 +81,18 @@ def _partial(attempts: list[Attempt], left: list[File], log_href: Callable[[str]
     return {f"partial/{place.removeprefix(below)}": log_href(file) for place, file in found if place.startswith(below)}
 
 
-def _instance(executor: str, resources: Resources) -> dict[str, Any]:
-    size = -(-(resources.tmpdir + resources.outdir) // _MEBIBYTES_PER_GB)
-    disk = {"size": size, "unit": "GB", "type": "local"}
-    return {"id": executor, "type": executor, "provider": PROVIDER, "disk": disk}
+def _instance(attempt: Attempt) -> dict[str, Any]:
+    """What the job ran on: the instance that app or task named, which is a bound here, else the executor; and the disk
+    that goes with its name, else what was set aside."""
+    asked = -(-(attempt.resources.tmpdir + attempt.resources.outdir) // _MEBIBYTES_PER_GB)
+    kind, disk, size, *_ = (part.strip() for part in f"{attempt.instance or ''};;".split(";"))
+    has_size = size.isascii() and size.isdigit()
+    shown = {
+        "size": int(size) if has_size else asked,
+        "unit": "GB",
+        "type": disk.partition("-")[0].upper() if disk else "local",
+    }
+    return {"id": attempt.executor, "type": kind or attempt.executor, "provider": PROVIDER, "disk": shown}
 
 
 def _known(shown: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from araneus.model.job import Resources
 HINTS: Final = ("sbg:AWSInstanceType", "sbg:GoogleInstanceType", "sbg:AzureInstanceType")
 PARALLEL: Final = "sbg:maxNumberOfParallelInstances"
 _TOLERANCE: Final = 1e-9
+_LONGEST: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,15 +51,18 @@ class InstanceTypes:
         return Instance(type=named, cores=max(cores, asked.cores), memory=max(memory, asked.memory), parallel=parallel)
 
 
+def named_instance(settings: Mapping[str, Any], requirements: Mapping[str, Any]) -> str:
+    """What execution settings name, else a job's requirements and hints, such as ``c5.xlarge;ebs-gp2;500``; empty for
+    none. ``AUTO`` is none, and goes before a hint all the same."""
+    hints = (requirements.get(name) for name in HINTS)
+    values = [settings.get("instance_type"), *(hint.get("value") for hint in hints if isinstance(hint, Mapping))]
+    named = next((value for value in values if instance_type({"instance_type": value})), "")
+    return "" if instance_type({"instance_type": named}).upper() == "AUTO" else str(named)[:_LONGEST]
+
+
 def named_type(settings: Mapping[str, Any], requirements: Mapping[str, Any]) -> str:
-    """The type that execution settings name, else that of a job's requirements and hints; empty for none. ``AUTO`` is
-    none, and goes before a hint all the same."""
-    named = instance_type(settings)
-    if not named:
-        hints = (requirements.get(name) for name in HINTS)
-        values = [hint.get("value") for hint in hints if isinstance(hint, Mapping)]
-        named = next((found for value in values if (found := instance_type({"instance_type": value}))), "")
-    return "" if named.upper() == "AUTO" else named
+    """The type alone: ``c5.xlarge``."""
+    return instance_type({"instance_type": named_instance(settings, requirements)})
 
 
 def most_parallel(settings: Mapping[str, Any], requirements: Mapping[str, Any]) -> int | None:

@@ -65,7 +65,8 @@ class Reason(StrEnum):
 class Outcome:
     """How something ended. ``message`` is for a person; ``exit_code`` is the tool's own, when it ran. ``updated`` are
     the files that a job changed in place, as they are now, by what they are known by (see `cwl.inplace`); ``logs``
-    are the names of the files that the app wanted kept (`SAVED_LOGS`), in the order of their numbers."""
+    are the paths of the files that the app wanted kept (`SAVED_LOGS`), in the order of their numbers; the empty text
+    stands for one that is gone."""
 
     reason: Reason
     message: str = ""
@@ -116,7 +117,9 @@ class Job:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One submission of a job. Its row is committed before the executor hears of it. The ids of its logs follow from
-    its own id (`log_ids`).
+    its own id (`log_ids`). ``instance`` is what it would run on, as app or task name it (``c5.xlarge;ebs-gp2;500``);
+    None where nobody does. ``logs`` are the files that the app wants kept as far as they were seen while it ran:
+    paths in the working directory, in the order of their numbers.
     """
 
     id: str
@@ -126,17 +129,24 @@ class Attempt:
     executor: str
     directory: str
     resources: Resources = field(default_factory=Resources)
+    instance: str | None = None
+    logs: tuple[str, ...] = ()
     outcome: Outcome | None = None
     created_on: datetime
     ended_on: datetime | None = None
 
+    @property
+    def saved(self) -> tuple[str, ...]:
+        """The files that the app wants kept, as they can be read now: the copies, or what was seen while it ran."""
+        return self.outcome.logs if self.outcome is not None and self.outcome.logs else self.logs
+
 
 def log_ids(attempt: str, saved: Sequence[str] = ()) -> dict[str, str]:
-    """The file ids of an attempt's logs, by name: 22 digits of its UUID, then which log it is. ``saved`` are the names
-    in its outcome; a file that the app wanted kept stands before a log of the same name."""
+    """The file ids of an attempt's logs, by name: 22 digits of its UUID, then which log it is. ``saved`` are the paths
+    of `Attempt.saved`; a file that the app wanted kept stands before a log of the same name."""
     stem = attempt[:_LOG_STEM].replace("-", "")
     numbered = [*enumerate(LOG_NAMES), *enumerate(saved, _FIRST_SAVED)]
-    return {name: f"{stem}{number:02x}" for number, name in numbered}
+    return {name: f"{stem}{number:02x}" for number, name in numbered if name}
 
 
 def log_of(file_id: str) -> tuple[str, str | int] | None:

@@ -12,6 +12,7 @@ from araneus.scheduler.facts import Aborted, AttemptEnd, Facts, Failed, Memories
 from araneus.scheduler.progress import progress
 from araneus.scheduler.record import Entry, Times
 from araneus.scheduler.run import Run
+from araneus.scheduler.saved_logs import INTERVAL
 
 
 @dataclass(slots=True)
@@ -23,6 +24,7 @@ class Active:
     ``since`` is when the task was taken, in monotonic seconds.
     ``queue_after``: seconds without room after which the task is shown as QUEUED; ``queued``: it is, and has been
     RUNNING before; ``ran`` is then for how long, and for how long with a process.
+    ``watched_at``: when (monotonic seconds) to look for logs of running jobs again.
     ``stopping``: nothing more is started, and the verdict is written when nothing flies any more.
     """
 
@@ -43,6 +45,8 @@ class Active:
     ended: list[AttemptEnd] = field(default_factory=list)
     given: frozenset[Location] = frozenset()
     memories: list[Memories] = field(default_factory=list)
+    logs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    watched_at: float = math.inf
     steps: Steps = field(default_factory=Steps)
     verdict: Verdict | None = None
     since: float = 0.0
@@ -78,14 +82,16 @@ class Active:
             ran=_ran(task),
         )
 
-    def take(self, facts: Facts) -> None:
-        """Take in what a turn of the lane found out."""
+    def take(self, facts: Facts, now: float = 0.0) -> None:
+        """Take in what a turn of the lane found out; ``now`` is monotonic."""
         self.jobs += facts.jobs
         self.ended += facts.ended
         self.root = facts.root or self.root
         self.given |= facts.given
         if facts.memories is not None:
             self.memories.append(facts.memories)
+        self.logs |= facts.logs
+        self.watched_at = now + INTERVAL if facts.watched else math.inf
         self.steps = facts.steps
         if self.stopping:
             return
@@ -108,6 +114,7 @@ class Active:
         self.jobs.clear()
         self.ended.clear()
         self.memories.clear()
+        self.logs.clear()
         self.fail(message)
 
     def abort(self) -> None:
@@ -164,6 +171,7 @@ class Active:
             prepared=tuple(self.prepared),
             given=self.given,
             memories=tuple(self.memories),
+            logs=dict(self.logs),
             progress=self._progress(now, at),
             steps=self.steps,
             times=replace(self.times, claimed_on=at - self.ran[0]) if self.claim else self.times,
@@ -178,7 +186,7 @@ class Active:
         """
         if self.is_over or self.prepared:
             due = 0.0
-        elif self.claim or self.jobs or self.ended:
+        elif self.claim or self.jobs or self.ended or self.logs:
             due = max(written_at, self.since) + patience
         else:
             due = self.shown_at + PROGRESS_INTERVAL if self._is_behind else math.inf
@@ -196,7 +204,7 @@ class Active:
         if self.more or (self.backlog > 0 and self.waiting + len(self.prepared) <= window // 2):
             return 0.0
         if not self.inbox:
-            return math.inf
+            return self.watched_at if self.flying else math.inf
         return self.heard_at + GATHER_TIME if len(self.inbox) < GATHER <= self.waiting else 0.0
 
     def written(self, entry: Entry) -> None:
@@ -212,6 +220,8 @@ class Active:
         del self.ended[: len(entry.ended)]
         del self.prepared[: len(entry.prepared)]
         del self.memories[: len(entry.memories)]
+        for attempt in [attempt for attempt, paths in entry.logs.items() if self.logs.get(attempt) == paths]:
+            del self.logs[attempt]
         self.given -= entry.given
         self.troubles = 0
         self.retry_at = 0.0

@@ -106,7 +106,9 @@ class Facts:
 
     ``resumed`` are attempts from before a restart, committed already. ``backlog`` jobs are ready and not prepared yet;
     ``more`` asks for another turn at once. ``root`` is the id of the project's root folder. ``given`` are the bytes
-    that the task was given, told in its first turn. ``memories``: None without memoization.
+    that the task was given, told in its first turn. ``memories``: None without memoization. ``logs`` are the files
+    that can be read as logs of running attempts, where there are new ones, by attempt id; ``watched``: there may be
+    more later.
     """
 
     jobs: tuple[Job, ...] = ()
@@ -119,4 +121,6 @@ class Facts:
     root: str = ""
     given: frozenset[Location] = frozenset()
     memories: Memories | None = None
+    logs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    watched: bool = False
     verdict: Verdict | None = None

@@ -66,6 +66,7 @@ class Options:
     ``window`` jobs of a task are prepared ahead; ``patience`` is how long small jobs may pass a large one;
     ``queue_after`` is how long a task may want room before it is QUEUED again;
     ``memory_growth`` times the memory is what a job gets that ran out of it (1: it is not tried again);
+    ``temporary_tries`` attempts a job has in all that ends with an exit code which its tool calls temporary;
     ``instances`` are the types that apps and tasks may name."""
 
     lanes: int = 8
@@ -77,6 +78,7 @@ class Options:
     lazy_write: float = 0.1
     max_troubles: int = 6
     memory_growth: float = 1.0
+    temporary_tries: int = 1
     instances: InstanceTypes = field(default_factory=InstanceTypes)
 
 
@@ -110,6 +112,7 @@ class Scheduler:
             clock=clock,
             window=options.window,
             memory_growth=options.memory_growth,
+            temporary_tries=options.temporary_tries,
             instances=options.instances,
         )
         self._writer = Writer(database, clock, storage)
@@ -248,7 +251,7 @@ class Scheduler:
             return
         facts = result.value
         assert facts is not None
-        active.take(facts)
+        active.take(facts, time.monotonic())
         if active.stopping:
             self._cancel(active)
             return

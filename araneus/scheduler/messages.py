@@ -38,7 +38,7 @@ _SENTENCES = {
     Reason.BAD_OUTPUT: "left outputs that cannot be used",
     Reason.BAD_EXPRESSION: "failed in an expression",
     Reason.BAD_INPUT: "was given inputs that do not fit",
-    Reason.TOO_LARGE: "asks for more than this machine has",
+    Reason.TOO_LARGE: "asks for more than there is for it",
     Reason.UNSUPPORTED: "asks for something that is not supported here",
 }
 _ADVICE = {

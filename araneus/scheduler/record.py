@@ -5,7 +5,7 @@ task afresh and decides on what it finds. Whether a status may follow is `model.
 asked for an abort in the meantime, and an ABORTING task takes no other verdict than ABORTED.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -50,6 +50,7 @@ class Entry:
     given: frozenset[Location] = frozenset()
     queue: bool = False
     memories: tuple[Memories, ...] = ()
+    logs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     progress: Progress | None = None
     steps: Steps = field(default_factory=Steps)
     times: Times = field(default_factory=Times)
@@ -79,6 +80,7 @@ def record(
     rows = [job for entry in alive for job in (*(one.job for one in entry.prepared), *entry.jobs)]
     jobs.upsert(connection, list({(job.task, job.key): job for job in rows}.values()))
     jobs.insert_attempts(connection, [one.attempt for entry in alive for one in entry.prepared])
+    jobs.note_logs(connection, {attempt: paths for entry in alive for attempt, paths in entry.logs.items()})
     jobs.end_attempts(connection, [(end.attempt, end.outcome, end.ended_on) for entry in alive for end in entry.ended])
     for each in (each for entry in alive for each in entry.memories):
         jobs.insert_attempts(connection, each.attempts)

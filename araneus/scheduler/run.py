@@ -31,7 +31,7 @@ from araneus.model.app import App
 from araneus.model.errors import Fault, Refusal
 from araneus.model.file import Location
 from araneus.model.ids import AppId, new_uuid
-from araneus.model.instance import Instance, InstanceTypes, most_parallel, named_type
+from araneus.model.instance import Instance, InstanceTypes, most_parallel, named_instance, named_type
 from araneus.model.job import FINISHED, Attempt, Job, JobStatus, Outcome, Reason, Resources
 from araneus.model.memo import Memo, Reuse, is_wanted
 from araneus.model.project import Project
@@ -45,7 +45,7 @@ from araneus.scheduler.messages import app_invalid, job_failed, task_failed, tas
 from araneus.scheduler.names import targets
 from araneus.scheduler.publish import Planner
 from araneus.scheduler.retries import Retries
-from araneus.scheduler.saved_logs import save_logs
+from araneus.scheduler.saved_logs import Watch, wanted
 from araneus.scheduler.settling import settle
 from araneus.scheduler.staging import Gate, layout, submission
 from araneus.storage.base import Storage
@@ -74,6 +74,7 @@ class Means:
     clock: Callable[[], datetime]
     window: int = 64
     memory_growth: float = 1.0
+    temporary_tries: int = 1
     instances: InstanceTypes = field(default_factory=InstanceTypes)
 
 
@@ -140,7 +141,12 @@ class Run:
         self._memory: Memory | None = None
         self._noted: Mapping[str, Reuse] = {}
         self._parallel: int | None = None
-        self._retries = Retries(interruptible=task.use_interruptible_instances, memory_growth=means.memory_growth)
+        self._watch = Watch()
+        self._retries = Retries(
+            interruptible=task.use_interruptible_instances,
+            memory_growth=means.memory_growth,
+            temporary_tries=means.temporary_tries,
+        )
 
     def turn(self, ended: Sequence[Ended], waiting: int) -> Facts:
         """Take in how attempts ended and prepare more jobs; ``waiting`` is how many prepared ones still wait for room.
@@ -177,7 +183,8 @@ class Run:
             self._gate.open(Path(attempt.directory))
             self._numbers[attempt.key] = max(attempt.number, self._numbers.get(attempt.key, 0))
             if attempt.outcome is not None:
-                self._retries.note(attempt, attempt.outcome)
+                code = attempt.outcome.exit_code  # one that another attempt follows was a temporary one
+                self._retries.note(attempt, attempt.outcome, () if code is None else {code})
         self._execution = Execution(
             setting.process, setting.located.inputs, self._evaluator, load=loader(self._gate.locate)
         )
@@ -301,6 +308,8 @@ class Run:
             root=self._root,
             given=given,
             memories=turn.memories(),
+            logs=self._watch.look(time.monotonic()),
+            watched=bool(self._watch),
             verdict=verdict,
         )
 
@@ -327,7 +336,7 @@ class Run:
         try:
             evaluator = self._evaluator(tool)
             asked = attempt.resources if attempt else self._asked(ready.key, resources(tool, ready.inputs, evaluator))
-            attempt = attempt or self._attempt(ready, asked)
+            attempt = attempt or self._attempt(ready, tool, asked)
             directory = Path(attempt.directory)
             invocation = prepare(tool, ready.inputs, layout(directory), asked, evaluator, locate=self._gate.locate)
             self._gate.open(directory)
@@ -355,6 +364,7 @@ class Run:
                 self._reuse(turn, job, attempt, recalled.outputs, recalled.logs)
                 return
         self._live[attempt.id] = _Live(ready, invocation, job, attempt, recalled)
+        self._watch.begin(attempt, wanted(tool, invocation, evaluator))
         instance = self._instance(tool, asked)
         prepared = Prepared(job=job, attempt=attempt, submission=sent, since=time.monotonic(), instance=instance)
         (turn.prepared if before is None else turn.resumed).append(prepared)
@@ -388,7 +398,7 @@ class Run:
         named = named_type(self._task.execution_settings, {**tool.hints, **tool.requirements})
         return self._means.instances.of(named, self._parallel, asked) if named or self._parallel else None
 
-    def _attempt(self, ready: ReadyJob, asked: Resources) -> Attempt:
+    def _attempt(self, ready: ReadyJob, tool: CommandLineTool, asked: Resources) -> Attempt:
         number = self._numbers[ready.key] = self._numbers.get(ready.key, 0) + 1
         identity = new_uuid()
         now = self._means.clock()
@@ -400,6 +410,7 @@ class Run:
             executor=self._means.executor,
             directory=str(self._means.jobs / identity),
             resources=asked,
+            instance=named_instance(self._task.execution_settings, {**tool.hints, **tool.requirements}) or None,
             created_on=now,
         )
 
@@ -413,14 +424,15 @@ class Run:
         assert isinstance(live.ready.tool, CommandLineTool)
         directory = Path(live.attempt.directory)
         evaluator = self._evaluator(live.ready.tool)
-        logs = save_logs(live.ready.tool, live.invocation, directory, evaluator)
+        logs = self._watch.end(ended.attempt)
         outcome, outputs = settle(live.ready.tool, live.invocation, ended, directory, evaluator)
         how = replace(outcome, logs=logs) if logs else outcome
         turn.ended.append(AttemptEnd(attempt=ended.attempt, outcome=how, ended_on=ended.ended_on))
         if not outcome.succeeded:
             self._ran.add(live.job.key)
         job = replace(live.job, started_on=ended.started_on or live.job.created_on)
-        if self._retries.note(live.attempt, outcome):
+        codes = live.ready.tool.temporary_fail_codes - live.ready.tool.permanent_fail_codes
+        if self._retries.note(live.attempt, outcome, codes):
             turn.jobs.append(replace(job, status=JobStatus.QUEUED, started_on=None))
             self._backlog.appendleft(live.ready)
             return

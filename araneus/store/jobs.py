@@ -39,6 +39,12 @@ _END = (
     .values(outcome=bindparam("how"), ended_on=bindparam("when"))
 )
 
+_SEEN = (
+    update(tables.attempts)
+    .where(tables.attempts.c.id == bindparam("attempt"), tables.attempts.c.ended_on.is_(None))
+    .values(logs=bindparam("seen"))
+)
+
 
 def _of_task(shape: Shape[Job]) -> Select[Any]:
     table = tables.jobs
@@ -118,6 +124,13 @@ def end_attempts(conn: Connection, ends: Sequence[tuple[str, Outcome, datetime]]
     """Write how many attempts ended, each at most once."""
     if ends:
         conn.execute(_END, [{"attempt": attempt, "how": how, "when": when} for attempt, how, when in ends])
+
+
+def note_logs(conn: Connection, seen: Mapping[str, tuple[str, ...]]) -> None:
+    """Write which files of running attempts can be read as logs, by attempt id; those that have ended stay as they
+    are."""
+    if seen:
+        conn.execute(_SEEN, [{"attempt": attempt, "seen": paths} for attempt, paths in seen.items()])
 
 
 def open_attempts(conn: Connection) -> list[Attempt]:

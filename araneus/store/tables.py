@@ -285,6 +285,8 @@ attempts = Table(
     Column("outcome", Record(Outcome)),
     Column("created_on", Moment, nullable=False),
     Column("ended_on", Moment),
+    Column("instance", TEXT),
+    Column("logs", JsonTuple, nullable=False, server_default="[]"),
     ForeignKeyConstraint(["task", "key"], ["jobs.task", "jobs.key"], ondelete="CASCADE"),
     Index("attempts_of_job", "task", "key", "number", unique=True),
     Index(

@@ -10,7 +10,7 @@ from araneus.executors.base import Submission
 from araneus.executors.containers import Containers
 from araneus.executors.local import LocalExecutor
 from araneus.model.job import Attempt, JobStatus, Outcome, Reason, Resources
-from araneus.model.task import Status
+from araneus.model.task import TERMINAL, Status
 from araneus.scheduler.loop import Options
 from araneus.scheduler.retries import MAX_ATTEMPTS, Retries
 from araneus.testing.fakes import FakeExecutor, FakeMachine
@@ -68,6 +68,37 @@ def test_the_failure_of_a_tool_is_never_tried_again(house: House) -> None:
         ended = house.wait(house.queue(app, use_interruptible_instances=True))
     assert ended.status is Status.FAILED
     assert [attempt.number for attempt in house.attempts(ended.id)] == [1]
+
+
+def test_temporary_exit_codes_are_tried_again_as_often_as_the_settings_say(house: House, tmp_path: Path) -> None:
+    count = f"echo x >> {tmp_path}/$(inputs.n); test `wc -l < {tmp_path}/$(inputs.n)` = $(inputs.wins)"
+    document = tool(f"{count} || exit 75", inputs={"n": "string", "wins": "int"}) | {"temporaryFailCodes": [75, 76]}
+    app = house.install(document)
+    permanent = house.install(document | {"permanentFailCodes": [75]})
+    with house.scheduling(options=Options(poll=0.5, temporary_tries=2)):
+        wins = house.wait(house.queue(app, {"n": "wins", "wins": 2}))
+        loses = house.wait(house.queue(app, {"n": "loses", "wins": 3}))
+        never = house.wait(house.queue(permanent, {"n": "never", "wins": 2}))
+    with house.scheduling(options=Options(poll=0.5, temporary_tries=1)):
+        once = house.wait(house.queue(app, {"n": "once", "wins": 2}))
+    assert [task.status for task in (wins, loses, never, once)] == [Status.COMPLETED, *[Status.FAILED] * 3]
+    assert [len(house.attempts(task.id)) for task in (wins, loses, never, once)] == [2, 2, 1, 1]
+    assert "exit code 75" in str(loses.errors)
+
+
+def test_a_restart_counts_temporary_failures(house: House, tmp_path: Path) -> None:
+    """The second attempt begins under another scheduler, and is the last one all the same."""
+    document = tool(f"echo x >> {tmp_path}/tries; exit 75", requirements=[small(cores=4)]) | {
+        "temporaryFailCodes": [75]
+    }
+    app = house.install(document)
+    task = house.queue(app)
+    while not any(attempt.outcome for attempt in house.attempts(task)):
+        with house.scheduling(options=Options(poll=0.5, temporary_tries=2)):
+            house.wait_for(task, frozenset({Status.RUNNING, *TERMINAL}))
+    with house.scheduling(options=Options(poll=0.5, temporary_tries=2)):
+        assert house.wait(task).status is Status.FAILED
+    assert len((tmp_path / "tries").read_text().splitlines()) == 2
 
 
 def hungry(machine: FakeMachine, needs: int) -> FakeMachine:

@@ -1,12 +1,15 @@
 """sbg:SaveLogs: files that an app wants kept are logs of the job, whatever the tool and the document do."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from araneus.model.job import MAX_SAVED, SAVED_LOGS, log_ids
+from araneus.model.job import LOG_NAMES, MAX_SAVED, SAVED_LOGS, log_ids
 from araneus.model.task import Status
+from araneus.scheduler.saved_logs import MAX_SEEN
+from araneus.store import logs as store_logs
 from tests.scheduler.house import House, tool
 
 
@@ -86,3 +89,107 @@ def test_a_directory_of_ones_own_for_them_is_not_followed(house: House, tmp_path
     elsewhere.mkdir()
     assert run(house, saving("*.log", script=f"ln -s {elsewhere} ../{SAVED_LOGS}; echo x > a.log")) == {}
     assert list(elsewhere.iterdir()) == []
+
+
+def running_logs(house: House, task: str, *wanted: str) -> dict[str, str]:
+    """The ids of what can be read of the task's one job, once these are among it; the job runs all the while."""
+    deadline = time.monotonic() + 20
+    while True:
+        attempts = house.attempts(task)
+        ids = {name: identity for one in attempts for name, identity in log_ids(one.id, one.saved).items()}
+        if set(wanted) <= set(ids):
+            assert attempts[0].ended_on is None
+            return ids
+        assert time.monotonic() < deadline, ids
+        time.sleep(0.02)
+
+
+def test_they_are_read_while_the_job_runs_and_keep_their_ids(house: House, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    gate.mkdir()
+    script = f"""
+        wait_for() {{ while [ ! -e {gate}/$1 ]; do sleep 0.02; done; }}
+        mkdir deep; echo one > m.log; echo gone > z.log; wait_for 1
+        echo two >> m.log; rm z.log; echo b > deep/b.log; echo a > a.log; wait_for 2
+        echo last > late.log; echo no > other.txt"""
+    app = house.install(saving("*.log", "deep/*.log", script=script))
+    with house.scheduling():
+        task = house.queue(app)
+        first = running_logs(house, task, "m.log", "z.log")
+        assert house.content({"path": first["m.log"]}) == b"one\n"
+        assert house.file(first["m.log"]).hidden
+        (gate / "1").touch()
+        second = running_logs(house, task, "a.log", "deep/b.log")
+        assert second["m.log"] == first["m.log"]
+        assert house.content({"path": first["m.log"]}) == b"one\ntwo\n"
+        assert house.content({"path": second["a.log"]}) == b"a\n"
+        with pytest.raises(FileNotFoundError):
+            house.content({"path": first["z.log"]})
+        (gate / "2").touch()
+        assert house.wait(task).status is Status.COMPLETED
+    (attempt,) = house.attempts(task)
+    last = log_ids(attempt.id, attempt.saved)
+    assert {name for name in last if name not in LOG_NAMES} == {"m.log", "a.log", "deep/b.log", "late.log"}
+    assert {name: last[name] for name in ("m.log", "a.log", "deep/b.log")} == {
+        name: {**first, **second}[name] for name in ("m.log", "a.log", "deep/b.log")
+    }
+    assert house.content({"path": last["m.log"]}) == b"one\ntwo\n"
+    with house.database.read() as connection:
+        assert store_logs.get(connection, first["z.log"]) is None
+
+
+def test_nothing_of_the_machine_is_read_while_the_job_runs(house: House, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "secret.log").write_text("secret")
+    script = f"""
+        ln -s {elsewhere} deep; ln -s {elsewhere}/secret.log l.log; mkfifo p.log; mkdir d.log
+        for bytes in 'new\\nline' 'esc\\033' 'bad\\377'; do touch "`printf $bytes`.log"; done
+        echo x > turned.log; echo mine > ok.log; sleep 30"""
+    app = house.install(saving("*.log", "deep/*.log", "../*", "/etc/passwd", "*/*", script=script))
+    with house.scheduling():
+        task = house.queue(app)
+        found = running_logs(house, task, "ok.log", "turned.log")
+        assert set(found) - set(LOG_NAMES) == {"ok.log", "turned.log"}
+        work = Path(house.attempts(task)[0].directory, "work")
+        (work / "turned.log").unlink()
+        (work / "turned.log").symlink_to(elsewhere / "secret.log")
+        with pytest.raises(FileNotFoundError):
+            house.content({"path": found["turned.log"]})
+        assert house.content({"path": found["ok.log"]}) == b"mine\n"
+        house.abort(task)
+        assert house.wait(task).status is Status.ABORTED
+    (attempt,) = house.attempts(task)
+    ids = log_ids(attempt.id, attempt.saved)
+    assert house.content({"path": ids["ok.log"]}) == b"mine\n"  # logs of a task that was stopped stay
+
+
+def test_what_runs_shows_so_many_and_no_more(house: House) -> None:
+    app = house.install(saving("f*", script=f"seq {MAX_SAVED + 20} | while read n; do echo > f$n; done; sleep 30"))
+    with house.scheduling():
+        task = house.queue(app)
+        deadline = time.monotonic() + 20
+        while len(house.attempts(task)[0].saved if house.attempts(task) else ()) < MAX_SEEN:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert len(house.attempts(task)[0].saved) == MAX_SEEN
+        house.abort(task)
+        house.wait(task)
+
+
+def test_they_are_found_again_after_a_restart(house: House, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    script = f"echo a > z.log; while [ ! -e {gate} ]; do sleep 0.02; done; echo b > a.log"
+    app = house.install(saving("*.log", script=script))
+    executor = house.executor()
+    with house.scheduling(executor):
+        task = house.queue(app)
+        before = running_logs(house, task, "z.log")
+    with house.scheduling():
+        gate.touch()
+        assert house.wait(task).status is Status.COMPLETED
+    (attempt,) = house.attempts(task)
+    after = log_ids(attempt.id, attempt.saved)
+    assert after["z.log"] == before["z.log"]
+    assert house.content({"path": after["z.log"]}) == b"a\n"
+    assert house.content({"path": after["a.log"]}) == b"b\n"

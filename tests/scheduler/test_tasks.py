@@ -183,7 +183,7 @@ def test_one_failed_job_stops_the_others(house: House) -> None:
         (tool("echo $(inputs.x.y.z)", inputs={"x": "Any"}), "Job app"),
         (
             tool("true", requirements=[small(cores=4096)]),
-            "Job app asks for more than this machine has: it asks for 4096",
+            "Job app asks for more than there is for it: it asks for 4096",
         ),
         (tool("true", requirements=[small(memory=10**7)]), "jobs can have at most 4 cores and 4096 MiB"),
         ({"class": "CommandLineTool"}, "The app is not valid CWL"),
