@@ -37,7 +37,7 @@ from araneus.api.tasks import (
 )
 from araneus.model.errors import Fault, Refusal
 from araneus.model.ids import new_uuid
-from araneus.model.task import Status, Task, clone, step
+from araneus.model.task import Status, Task, check_runnable, clone, step
 from araneus.store import tasks
 
 
@@ -86,8 +86,7 @@ def _run(call: Call, services: Services, *, batch: bool | None, interruptible: b
     username = call.caller.username
     with services.database.read() as conn:
         before = owned_task(conn, task_id(call), username, "run the task")
-        if before.status is not Status.DRAFT:
-            step(before, Status.QUEUED, now=services.clock(), actor=username)
+        check_runnable(before)
         app = app_of(conn, before, username)
     task = before if interruptible is None else replace(before, use_interruptible_instances=interruptible)
     if batch is False:

@@ -154,6 +154,13 @@ def check_editable(task: Task, fields: set[str]) -> None:
         )
 
 
+def check_runnable(task: Task) -> None:
+    """Raise `Refusal` (7007) unless the task is a draft: what waits or runs already is not submitted again, though the
+    scheduler may put a running task back among those that wait."""
+    if task.status is not Status.DRAFT:
+        raise _illegal(task.status, Status.QUEUED)
+
+
 def check_deletable(task: Task) -> None:
     """Raise `Refusal` (7010) unless the task is a draft."""
     if task.status is not Status.DRAFT:

@@ -39,6 +39,30 @@ def test_running_a_draft(lab: Lab) -> None:
     assert code(act(lab, task, "run")) == (400, 7007)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        (),
+        (Status.RUNNING,),
+        (Status.RUNNING, Status.QUEUED),
+        (Status.RUNNING, Status.COMPLETED),
+        (Status.RUNNING, Status.FAILED),
+        (Status.ABORTING,),
+        (Status.ABORTING, Status.ABORTED),
+    ],
+)
+@pytest.mark.parametrize("batch", [False, True])
+def test_what_has_been_run_is_not_run_again(lab: Lab, path: tuple[Status, ...], batch: bool) -> None:
+    settings: dict[str, Any] = {"batch_input": "text", "batch_by": {"type": "item"}} if batch else {}
+    task = lab.task(inputs={"text": a_file(lab.file("a.txt"))}, **settings)
+    assert act(lab, task, "run").json()["status"] == "QUEUED"
+    move(lab, task["id"], *path)
+    before, woken = stored(lab, task["id"]), len(lab.server.wakeups)
+    for params in ({}, {"batch": "False"}, {"use_interruptible_instances": "False"}):
+        assert code(act(lab, task, "run", **params)) == (400, 7007)
+    assert (stored(lab, task["id"]), len(lab.server.wakeups)) == (before, woken)
+
+
 def test_a_draft_with_errors_does_not_run_and_keeps_them(lab: Lab) -> None:
     task = lab.task()
     answer = act(lab, task, "run")
