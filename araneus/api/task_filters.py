@@ -1,5 +1,6 @@
 """The query of ``GET /tasks``: filters, order, bounds. Source: API reference, tasks, section 17. No I/O here."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -10,6 +11,7 @@ from araneus.model.ids import ProjectId, is_uuid
 from araneus.model.task import Status
 
 ORDERS: Final = ("created_time", "start_time", "name", "end_time", "created_by")
+_OFFSET: Final = re.compile(r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}:?[0-9]{2})", re.ASCII)
 BOUNDS: Final = ("created_from", "created_to", "started_from", "started_to", "ended_from", "ended_to")
 
 
@@ -69,20 +71,24 @@ def _status(text: str | None) -> Status | None:
 
 def moment(name: str, text: str | None) -> datetime | None:
     """A time of the query in UTC: with ``T`` or a space, with or without ``Z``, an offset or fractions, or a bare date.
+    The ``+`` of an offset may have come as a space, which is what it means in a query.
 
-    An upper bound (``..._to``) that is a bare date means the end of that day.
+    An upper bound (``..._to``) that is a bare date means the end of that day, and one in whole seconds the end of that
+    second: answers show whole seconds, and what was created then is to be found by what they show.
     """
     if not text or not text.strip():
         return None
-    plain = text.strip()
+    plain = _OFFSET.sub(r"\1+\2", text.strip())
     try:
         time = datetime.fromisoformat(plain)
         time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise _bad(name, text, "a time such as 2024-05-01T10:00:00") from error
-    if len(plain) == len("2024-05-01") and name.endswith("_to"):
+    if not name.endswith("_to"):
+        return time
+    if len(plain) == len("2024-05-01"):
         return time.replace(hour=23, minute=59, second=59, microsecond=999_999)
-    return time
+    return time if "." in plain or "," in plain else time.replace(microsecond=999_999)
 
 
 def _bad(name: str, value: Any, expected: str) -> Refusal:

@@ -1,7 +1,7 @@
 """Lists of tasks, several tasks at once, and execution details over HTTP."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import httpx
@@ -87,6 +87,11 @@ def test_time_bounds(lab: Lab) -> None:
         assert count(created_to=before.strftime(form)) == 0
     assert count(created_to=created.strftime("%Y-%m-%d")) == 1
     assert count(started_from=before.isoformat()) == 0
+    shown = task["created_time"]
+    assert count(created_from=shown, created_to=shown) == 1, "bounds are inclusive, and answers show whole seconds"
+    away = created.astimezone(timezone(timedelta(hours=2))).strftime("%Y-%m-%dT%H:%M:%S+02:00")
+    for query in (f"created_from={away}&created_to={away}", f"created_from={away.replace('+', '%2B')}"):
+        assert len(ids(lab.client.get(f"/v2/tasks?{query}"))) == 1, query
     assert count(ended_to=after.strftime("%Y-%m-%d")) == 0
 
 
