@@ -22,6 +22,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import psutil
+import psycopg
 
 from araneus.model.errand import Errand, ErrandKind, new_errand_id
 from araneus.model.file import File
@@ -64,8 +65,9 @@ def fill(database: Database, task_count: int, file_count: int) -> None:
     _say("tasks", _pieces(database, _tasks(made, task_count, chance), _insert_tasks))
     _say("files", _pieces(database, _files(made, file_count, chance), files.insert))
     if database.dialect == "postgresql":
-        with database.write() as conn:
-            conn.exec_driver_sql("ANALYZE")
+        # As the server's autovacuum would: it is off in a private one.
+        with psycopg.connect(database.url, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")
 
 
 def _tasks(made: list[Project], count: int, chance: random.Random) -> Iterator[Task]:
@@ -213,7 +215,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--postgresql", action="store_true", help="a private PostgreSQL server instead of SQLite")
-    parser.add_argument("--keep", type=Path, help="where the filled SQLite database is, or is to stay")
+    parser.add_argument("--keep", type=Path, help="where the filled databases are, or are to stay")
     parser.add_argument("--every", action="store_true", help="each list with each filter and order")
     options = parser.parse_args()
     with ExitStack() as stack:
@@ -221,9 +223,9 @@ def main() -> None:
         directory.mkdir(parents=True, exist_ok=True)
         url = f"sqlite:///{(directory / 'bench.db').resolve()}"
         if options.postgresql:
-            private = PrivatePostgres()
+            private = PrivatePostgres(options.keep and (directory / "postgresql").resolve())
             stack.callback(private.stop)
-            url = private.create_database()
+            url = private.url()
         folder = _prepared(url, options.tasks, options.files)
         _measure(stack, directory, url, folder, options)
 

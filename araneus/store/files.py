@@ -28,6 +28,7 @@ from araneus.store.chunks import chunks
 from araneus.store.constraints import refusing
 from araneus.store.locks import Turn, take_turn
 from araneus.store.page import Page
+from araneus.store.prepared import Prepared
 from araneus.store.shape import Shape
 from araneus.store.trees import Filter
 
@@ -35,7 +36,7 @@ _table = tables.files
 _files = Shape(File, _table)
 _brief = Shape(File, _table, without={"location", "origin_task", "tags", "metadata"})
 _LISTED = ""
-_GET = select(*_files.columns).where(_table.c.id == bindparam("file"))
+_GET = Prepared(select(*_files.columns).where(_table.c.id == bindparam("file")))
 _REFERENCED = union_all(
     select(_table.c.location).where(_table.c.location == bindparam("wanted")),
     select(tables.holds.c.location).where(tables.holds.c.location == bindparam("wanted")),
@@ -44,13 +45,15 @@ _REFERENCED = union_all(
 
 
 _HERE = [_table.c.parent == bindparam("folder"), _table.c.shelf == _LISTED]
-_COUNT = select(func.count()).select_from(_table).where(*_HERE)
+_COUNT = Prepared(select(func.count()).select_from(_table).where(*_HERE))
 _LIST = {
-    shape: select(*shape.columns)
-    .where(*_HERE)
-    .order_by(_table.c.name)
-    .offset(bindparam("skipped", type_=Integer))
-    .limit(bindparam("most", type_=Integer))
+    shape: Prepared(
+        select(*shape.columns)
+        .where(*_HERE)
+        .order_by(_table.c.name)
+        .offset(bindparam("skipped", type_=Integer))
+        .limit(bindparam("most", type_=Integer))
+    )
     for shape in (_files, _brief)
 }
 """The list without filters, made once: making a statement costs as much as running it."""
@@ -77,7 +80,7 @@ def insert(conn: Connection, *files: File) -> None:
 
 def get(conn: Connection, file_id: str) -> File | None:
     """The file or folder, hidden or not."""
-    row = conn.execute(_GET, {"file": file_id}).first()
+    row = _GET.first(conn, {"file": file_id})
     return None if row is None else _files.read(row)
 
 
@@ -119,9 +122,9 @@ def page(
     location, origin, tags and metadata."""
     shape = _brief if brief else _files
     if names is None and origin_task is None and not metadata and not tags:
-        total = conn.execute(_COUNT, {"folder": parent}).scalar_one()
+        total = _COUNT.scalar(conn, {"folder": parent})
         place = {"folder": parent, "skipped": offset, "most": limit}
-        return Page(shape.read_all(conn.execute(_LIST[shape], place)), total)
+        return Page(shape.read_all(_LIST[shape].all(conn, place)), total)
     which = Filter(names=names, metadata=metadata or {}, tags=tags, origin_task=origin_task)
     wanted = which.conditions(parent)
     query = select(*shape.columns).where(*wanted).order_by(_table.c.name).offset(offset).limit(limit)

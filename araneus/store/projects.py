@@ -26,16 +26,19 @@ from araneus.model.project import Member, Project
 from araneus.store import documents, files, members, tables
 from araneus.store.constraints import refusing
 from araneus.store.page import Page
+from araneus.store.prepared import Prepared
 from araneus.store.search import contains
 from araneus.store.shape import Shape
 
 _table = tables.projects
 _projects = Shape(Project, _table)
-_GET = select(*_projects.columns).where(_table.c.id == bindparam("project"))
-_PERMISSIONS = select(tables.members.c.permissions).where(
-    tables.members.c.project == bindparam("project"), tables.members.c.username == bindparam("username")
+_GET = Prepared(select(*_projects.columns).where(_table.c.id == bindparam("project")))
+_PERMISSIONS = Prepared(
+    select(tables.members.c.permissions).where(
+        tables.members.c.project == bindparam("project"), tables.members.c.username == bindparam("username")
+    )
 )
-_GET_FOR = (
+_GET_FOR = Prepared(
     select(*_projects.columns, tables.members.c.permissions)
     .join(tables.members, tables.members.c.project == _table.c.id)
     .where(_table.c.id == bindparam("project"), tables.members.c.username == bindparam("username"))
@@ -53,19 +56,20 @@ def insert(conn: Connection, project: Project, root: File, owner_member: Member)
 
 def get(conn: Connection, project: str) -> Project | None:
     """The project, whoever asks."""
-    row = conn.execute(_GET, {"project": project}).first()
+    row = _GET.first(conn, {"project": project})
     return None if row is None else _projects.read(row)
 
 
 def get_for(conn: Connection, project: str, username: str) -> tuple[Project, Permissions] | None:
     """The project and what a member may do in it; None for everybody else."""
-    row = conn.execute(_GET_FOR, {"project": project, "username": username}).first()
+    row = _GET_FOR.first(conn, {"project": project, "username": username})
     return None if row is None else (_projects.read(row), _projects.rest(row)[0])
 
 
 def permissions(conn: Connection, project: str, username: str) -> Permissions | None:
     """What a member may do in a project; None for everybody else."""
-    return conn.execute(_PERMISSIONS, {"project": project, "username": username}).scalar()
+    held: Permissions | None = _PERMISSIONS.scalar(conn, {"project": project, "username": username})
+    return held
 
 
 def page(

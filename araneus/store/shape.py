@@ -1,10 +1,10 @@
 """How a frozen dataclass lies in a table: every field in the column of the same name."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from sqlalchemy import Column, Result, Table
+from sqlalchemy import Column, Table
 
 
 class Dataclass(Protocol):
@@ -29,10 +29,10 @@ class Shape(Generic[D]):
         """The instance whose columns are the first of the row; ``more`` gives the fields without a column."""
         return self.kind(**dict(zip(self.names, row, strict=False)), **more)
 
-    def read_all(self, result: Result[Any]) -> list[D]:
+    def read_all(self, result: Iterable[Sequence[Any]]) -> list[D]:
         """The instances of the rows of a result, in order."""
         kind, names = self.kind, self.names
-        return [kind(**dict(zip(names, row, strict=False))) for row in result.all()]
+        return [kind(**dict(zip(names, row, strict=False))) for row in result]
 
     def rest(self, row: Sequence[Any]) -> Sequence[Any]:
         """The columns of a row after those of the dataclass."""

@@ -30,6 +30,7 @@ from araneus.model.task import Status, Task
 from araneus.store import tables
 from araneus.store.columns import TEXT, Moment
 from araneus.store.page import Page
+from araneus.store.prepared import Prepared
 from araneus.store.shape import Shape
 
 _table = tables.tasks
@@ -134,9 +135,9 @@ def page(
         few=bool(values) and total <= _FEW,
         shape=SHAPES.index(shape),
     )
-    bound = values | {f"place_{number}": place for number, place in enumerate(places)}
-    rows = conn.execute(_statement(asked), bound | {"skipped": offset, "most": limit, "reach": offset + limit})
-    return Page(shape.read_all(rows), total)
+    window = {"skipped": offset, "most": limit, "reach": offset + limit}
+    bound = values | {f"place_{number}": place for number, place in enumerate(places)} | window
+    return Page(shape.read_all(_statement(asked).all(conn, bound)), total)
 
 
 @lru_cache(maxsize=1024)
@@ -146,7 +147,7 @@ def shape_for(needed: frozenset[str] | None) -> Shape[Task]:
 
 
 @lru_cache(maxsize=1024)
-def _statement(asked: _Question) -> Select[Any]:
+def _statement(asked: _Question) -> Prepared:
     """The page that a question asks for, with the parameters ``skipped``, ``most`` and ``reach``, their sum."""
     places, wanted = _places(asked.places), [_CONDITIONS[name] for name in asked.filters]
     if asked.merged:
@@ -155,7 +156,7 @@ def _statement(asked: _Question) -> Select[Any]:
         here = _sorted(select(_table.c.id).where(or_(*places), *wanted), _table.c, asked)
     chosen = here.offset(bindparam("skipped", type_=Integer)).limit(bindparam("most", type_=Integer)).subquery()
     query = select(*SHAPES[asked.shape].columns).join(chosen, chosen.c.id == _table.c.id)
-    return _sorted(query, _table.c, asked)
+    return Prepared(_sorted(query, _table.c, asked))
 
 
 def _places(count: int) -> list[ColumnElement[bool]]:
@@ -203,33 +204,35 @@ def _merged(
 
 
 _OF = tables.members
-_VISIBLE = (
+_MEMBERSHIPS = (
     select(tables.projects.c.id, tables.projects.c.tasks_total)
     .join(_OF, _OF.c.project == tables.projects.c.id)
     .where(_OF.c.username == bindparam("username"))
 )
-_VISIBLE_ONE = _VISIBLE.where(_OF.c.project == bindparam("project"))
-_PROJECT_OF = select(_table.c.project).where(_table.c.id == bindparam("task"))
+_VISIBLE = Prepared(_MEMBERSHIPS)
+_VISIBLE_ONE = Prepared(_MEMBERSHIPS.where(_OF.c.project == bindparam("project")))
+_PROJECT_OF = Prepared(select(_table.c.project).where(_table.c.id == bindparam("task")))
 
 
 def _visible(conn: Connection, username: str, project: str | None) -> dict[str, int]:
     """The projects of a user and how many tasks each has."""
     query = _VISIBLE if project is None else _VISIBLE_ONE
-    return dict(row for row in conn.execute(query, {"username": username, "project": project}))
+    return dict(query.all(conn, {"username": username, "project": project}))
 
 
 def _project_of(conn: Connection, task_id: str) -> str | None:
-    return conn.execute(_PROJECT_OF, {"task": task_id}).scalar()
+    project: str | None = _PROJECT_OF.scalar(conn, {"task": task_id})
+    return project
 
 
 def _count(
     conn: Connection, places: Sequence[str], filters: tuple[str, ...], values: dict[str, Any], *, children: bool
 ) -> int:
     query = _counting(_Question(places=0 if children else 1, filters=filters))
-    return sum(conn.execute(query, values | {"place_0": place}).scalar_one() for place in places)
+    return sum(query.scalar(conn, values | {"place_0": place}) for place in places)
 
 
 @lru_cache(maxsize=1024)
-def _counting(asked: _Question) -> Select[Any]:
+def _counting(asked: _Question) -> Prepared:
     wanted = [_CONDITIONS[name] for name in asked.filters]
-    return select(func.count()).select_from(_table).where(*_places(asked.places), *wanted)
+    return Prepared(select(func.count()).select_from(_table).where(*_places(asked.places), *wanted))

@@ -26,6 +26,7 @@ from araneus.model.task import Event, Progress, Status, Task
 from araneus.store import tables
 from araneus.store.chunks import chunks
 from araneus.store.constraints import refusing
+from araneus.store.prepared import Prepared
 from araneus.store.shape import Shape
 from araneus.store.task_pages import ORDERS, SHAPES, TASKS, page, shape_for
 
@@ -53,11 +54,13 @@ _events = Shape(Event, tables.events)
 _ACTIVE: ColumnElement[bool] = literal_column("tasks.status IN ('CREATING', 'QUEUED', 'RUNNING', 'ABORTING')")
 """The condition of the index ``tasks_active``, word for word: with parameters neither planner would recognise it."""
 
-_GET = select(*TASKS.columns).where(_table.c.id == bindparam("task"))
+_GET = Prepared(select(*TASKS.columns).where(_table.c.id == bindparam("task")))
 _GET_FOR = {
-    shape: select(*shape.columns, tables.members.c.permissions)
-    .join(tables.members, tables.members.c.project == _table.c.project)
-    .where(_table.c.id == bindparam("task"), tables.members.c.username == bindparam("username"))
+    shape: Prepared(
+        select(*shape.columns, tables.members.c.permissions)
+        .join(tables.members, tables.members.c.project == _table.c.project)
+        .where(_table.c.id == bindparam("task"), tables.members.c.username == bindparam("username"))
+    )
     for shape in SHAPES
 }
 
@@ -85,7 +88,7 @@ def insert(conn: Connection, *tasks: Task, events: Sequence[Event] = ()) -> None
 
 def get(conn: Connection, task_id: str) -> Task | None:
     """The task, whoever asks."""
-    row = conn.execute(_GET, {"task": task_id}).first()
+    row = _GET.first(conn, {"task": task_id})
     return None if row is None else TASKS.read(row)
 
 
@@ -95,7 +98,7 @@ def get_for(
     """The task and what a member of its project may do there; None for everybody else. One query. Where the fields
     that are ``needed`` are named, others may be left as in an empty task."""
     shape = shape_for(needed)
-    row = conn.execute(_GET_FOR[shape], {"task": task_id, "username": username}).first()
+    row = _GET_FOR[shape].first(conn, {"task": task_id, "username": username})
     return None if row is None else (shape.read(row), shape.rest(row)[0])
 
 

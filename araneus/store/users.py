@@ -11,10 +11,11 @@ from araneus.model.user import User
 from araneus.store import tables
 from araneus.store.chunks import chunks
 from araneus.store.constraints import refusing
+from araneus.store.prepared import Prepared
 from araneus.store.shape import Shape
 
 _users = Shape(User, tables.users)
-_BY_TOKEN = (
+_BY_TOKEN = Prepared(
     select(*_users.columns)
     .join(tables.tokens, tables.tokens.c.username == tables.users.c.username)
     .where(
@@ -81,7 +82,7 @@ def save(conn: Connection, user: User) -> None:
 
 def by_token(conn: Connection, digest: str, now: datetime) -> User | None:
     """The owner of a token that is known and has not expired, unless the account is disabled."""
-    row = conn.execute(_BY_TOKEN, {"digest": digest, "now": now}).first()
+    row = _BY_TOKEN.first(conn, {"digest": digest, "now": now})
     return None if row is None else _users.read(row)
 
 

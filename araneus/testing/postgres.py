@@ -47,17 +47,24 @@ def server_programs() -> Path:
 class PrivatePostgres:
     """A running server. Its time zone is far away, so that code which trusts the server's clock zone shows itself."""
 
-    def __init__(self) -> None:
-        """Make a cluster and start it: about three seconds. Raises `PostgresAbsent`, or RuntimeError with the log."""
+    def __init__(self, kept: Path | None = None) -> None:
+        """Make a cluster and start it: about three seconds. Raises `PostgresAbsent`, or RuntimeError with the log.
+
+        In the directory ``kept``, which the plain user must be able to reach, it stays, and is only started next time.
+        """
         programs = server_programs()
+        self._kept = kept is not None
+        if kept is not None:
+            kept.mkdir(parents=True, exist_ok=True)
         # Not under a test's own directory: that one is closed to the plain user that the server wants to be.
-        self.directory = Path(tempfile.mkdtemp(prefix="araneus-pg-"))
+        self.directory = kept or Path(tempfile.mkdtemp(prefix="araneus-pg-"))
         self._user = _plain_user()
         if self._user is not None:
             shutil.chown(self.directory, self._user)
         self._databases = 0
         cluster = self.directory / "cluster"
-        self._run([programs / "initdb", "-D", cluster, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync"])
+        if not (cluster / "PG_VERSION").exists():
+            self._run([programs / "initdb", "-D", cluster, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync"])
         settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
         with (self.directory / "log").open("wb") as log:
             self._server = subprocess.Popen(
@@ -101,7 +108,7 @@ class PrivatePostgres:
             )
 
     def stop(self) -> None:
-        """Stop the server and remove its directory."""
+        """Stop the server and remove its directory, unless that is to be kept."""
         if self._server.poll() is None:
             # SIGINT is PostgreSQL's fast shutdown: open transactions are rolled back.
             self._server.send_signal(2)
@@ -110,7 +117,7 @@ class PrivatePostgres:
             except subprocess.TimeoutExpired:
                 self._server.kill()
                 self._server.wait()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        self._remove()
 
     def __enter__(self) -> Self:
         return self
@@ -123,8 +130,12 @@ class PrivatePostgres:
     def _run(self, command: list[str | Path]) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=self.directory, user=self._user)
         if done.returncode:
-            shutil.rmtree(self.directory, ignore_errors=True)
+            self._remove()
             raise RuntimeError(f"{command[0]} failed: {done.stderr.strip()}")
+
+    def _remove(self) -> None:
+        if not self._kept:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def _await_start(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
