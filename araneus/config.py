@@ -155,6 +155,11 @@ class Settings:
         return self.data / "images"
 
     @property
+    def sandbox_directory(self) -> Path:
+        """Where what sandboxes show of /etc is kept."""
+        return self.data / "sandbox"
+
+    @property
     def jobs_directory(self) -> Path:
         """Where job directories are."""
         return Path(self.jobs.directory or self.data / "jobs")

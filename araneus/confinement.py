@@ -49,6 +49,7 @@ def build_containers(settings: Settings, allowed: Callable[[], bool]) -> Contain
         read_only=readable(path),
         rewrite=settings.jobs.images,
         directory=settings.images_directory,
+        etc=settings.sandbox_directory,
         policy=policy,
         groups=Cgroups.detect(group_name(settings.jobs_directory), policy.memory),
     )

@@ -46,6 +46,8 @@ EXIT_UNSUPPORTED = 33
 EXIT_INTERRUPTED = 130
 _MAX_STEPS_SHOWN = 200
 _MAX_PROBLEM = 4000
+_MANY = 64
+"""Sandboxes after which it has paid to copy what they show of /etc."""
 _RED, _PLAIN = "\x1b[1;31m", "\x1b[0m"
 
 
@@ -61,7 +63,7 @@ def run_cwl_command(
     try:
         with _interruptible(), tempfile.TemporaryDirectory(prefix="araneus-") as scratch, JavaScript() as javascript:
             process, inputs = load_document_and_job(document, job, javascript)
-            executor = _executor(containers, say, images=names_an_image(process))
+            executor = _executor(containers, say, Path(scratch), images=names_an_image(process))
             try:
                 outputs = run_process(
                     process, inputs, executor=executor, directory=Path(scratch).resolve(), outdir=outdir,
@@ -173,7 +175,7 @@ def _overridden(process: Process, requirements: Mapping[str, Mapping[str, Any]])
     return changed
 
 
-def _executor(containers: str, say: Callable[[str], None], *, images: bool) -> LocalExecutor:
+def _executor(containers: str, say: Callable[[str], None], scratch: Path, *, images: bool) -> LocalExecutor:
     policy = default_policy()
     groups = Cgroups.detect(f"araneus-cwl-{os.getpid()}", policy.memory)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -181,7 +183,13 @@ def _executor(containers: str, say: Callable[[str], None], *, images: bool) -> L
         cores=cores,
         memory=policy.memory,
         containers=Containers.detect(
-            containers, images=images, rewrite=_image_table() if images else {}, policy=policy, groups=groups
+            containers,
+            images=images,
+            rewrite=_image_table() if images else {},
+            policy=policy,
+            groups=groups,
+            etc=scratch / ".etc",
+            patience=_MANY,
         ),
         clock=lambda: datetime.now(UTC),
         say=say,

@@ -146,7 +146,8 @@ def scatter(house: House, width: int) -> float:
 def executing(house: House, *, sandbox: bool = False, groups: bool = True) -> Iterator[bool]:
     """A scheduler with the executor of a server that has two cores; False where there is no such sandbox."""
     limits = Cgroups.detect("araneus-bench", 100_000) if groups else None
-    containers = Containers.detect("auto" if sandbox else "none", groups=limits, images=False)
+    choice = "auto" if sandbox else "none"
+    containers = Containers.detect(choice, groups=limits, images=False, etc=house.directory / "sandbox")
     with closing(Apart(cores=2, memory=100_000, containers=containers)) as executor, house.scheduling(executor):
         yield containers.bare.encloses == sandbox
 

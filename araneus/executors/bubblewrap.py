@@ -9,10 +9,11 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from araneus.executors import public_etc
 from araneus.executors.base import Submission
 from araneus.executors.enclosure import Launch, check_command, tool_environment
 from araneus.executors.errors import CannotStartError
@@ -22,23 +23,6 @@ from araneus.executors.processes import FILTER_DESCRIPTOR
 from araneus.executors.seccomp import filter_program
 from araneus.model.job import Outcome, Reason
 
-# What dynamic linking, name lookups, fonts and certificates need; never all of /etc, which holds keys and hashes. Of
-# /etc/ssl only what is public: the tools of a server that runs as root are the owners of its private keys.
-_ETC = (
-    "alternatives",
-    "fonts",
-    "group",
-    "java*",
-    "ld.so.cache",
-    "localtime",
-    "nsswitch.conf",
-    "passwd",
-    "perl",
-    "R",
-    "ssl/certs",
-    "ssl/openssl.cnf",
-)
-_ETC_NETWORK = ("hosts", "resolv.conf", "ca-certificates", "pki")
 # What these tell is about the whole machine.
 _MASKED = ("kcore", "keys", "latency_stats", "sched_debug", "timer_list")
 _TOP = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
@@ -57,13 +41,25 @@ class Seal:
 
 
 class Bubblewrap:
-    """The sandbox. ``read_only``: further paths of this machine that every tool may read."""
+    """The sandbox. ``read_only``: further paths of this machine that every tool may read. ``etc``: a directory for
+    copies of the public part of /etc, each of which costs a sandbox one mount instead of a dozen; the copy is made
+    after so many launches as ``patience`` says, or before the first."""
 
     name = "bubblewrap"
     encloses = True
 
-    def __init__(self, path: str, read_only: Sequence[Path] = (), program: str = "bwrap") -> None:
+    def __init__(
+        self,
+        path: str,
+        read_only: Sequence[Path] = (),
+        program: str = "bwrap",
+        *,
+        etc: Path | None = None,
+        patience: int = 0,
+    ) -> None:
         self._path = path
+        self._etc = etc
+        self._patience = patience
         self._program = program
         self._read_only = _outermost([*_interpreter(), *read_only])
         self._system = (
@@ -72,22 +68,34 @@ class Bubblewrap:
             *("--ro-bind", "/usr", "/usr"),
             *(option for name in _TOP for option in _top_level(Path("/") / name)),
             *kernel_files(),
-            *_existing("/etc", _ETC),
         )
-        self._shown = tuple(option for path in self._read_only for option in ("--ro-bind", str(path), str(path)))
+        self._public = _shown(public_etc.present(public_etc.NAMES))
+        self._copied: tuple[str, ...] = ()
+        self._further = _shown(self._read_only)
         self._seal = Seal()
 
     def works(self) -> bool:
         """Whether a sandbox can really be made here, found out by making one; with as much closed as can be."""
-        seal = find_seal((self._program, *self._system, *self._shown), self._path)
+        seal = find_seal((self._program, *self._system, *self._public, *self._further), self._path)
         self._seal = seal or Seal()
+        if seal is not None and not self._patience:
+            self._copy_etc()
         return seal is not None
 
     def launch(self, submission: Submission, binds: tuple[Bind, ...], image: str) -> Launch:
         """The command in a sandbox, after making sure that the sandbox has it."""
         environment = tool_environment(submission, self._path)
         check_command(submission, environment.get("PATH", ""), self._shows)
-        network = ("--share-net", *_existing("/etc", _ETC_NETWORK)) if submission.network else ()
+        if self._patience:
+            self._patience -= 1
+            if not self._patience:
+                self._copy_etc()
+        network = ("--share-net", *_shown(public_etc.present(public_etc.NETWORK))) if submission.network else ()
+        binds = tuple(self._needed(binds, submission))
+        # Nothing can be mounted below a copy but upon what it has.
+        within = (submission.work, submission.temporary, *(bind.target for bind in binds), *map(str, self._read_only))
+        plain = any(place.startswith("/etc/") for place in within)
+        public = self._public if plain else self._copied or self._public
         scratch = os.fspath(submission.directory / TEMPORARY)
         directories = (
             *("--bind", os.fspath(submission.directory / WORK), submission.work),
@@ -95,14 +103,15 @@ class Bubblewrap:
         )
         mounted = [
             option
-            for bind in self._needed(binds, submission)
+            for bind in binds
             for option in ("--bind" if bind.writable else "--ro-bind", bind.source, bind.target)
         ]
         # /tmp is the job's scratch directory: a tmpfs would take memory that nobody has counted. It comes early, since
         # what is shown may themselves lie below /tmp. What is left of the sandbox's root is memory too, so read-only.
         temporary = ("--bind", scratch, "/tmp")  # noqa: S108 - the sandbox's own /tmp
         last = (*variables(environment), "--remount-ro", "/", "--chdir", submission.work)
-        options = (*self._seal.options, *temporary, *self._shown, *network, *directories, *mounted, *last)
+        shown = (*public, *network, *temporary, *self._further)
+        options = (*self._seal.options, *shown, *directories, *mounted, *last)
         return Launch(
             command=(self._program, *self._system, *options, "--", *submission.command),
             environment={"PATH": self._path},
@@ -112,6 +121,18 @@ class Bubblewrap:
     def judge(self, code: int, stderr: str, notes: str) -> Outcome | None:
         """See `judge`."""
         return judge(code, stderr)
+
+    def _copy_etc(self) -> None:
+        """Show /etc in one mount from now on, where a copy can be made and a sandbox shows it."""
+        if self._etc is None:
+            return
+        try:
+            copy = public_etc.keep_copy(self._etc)
+        except OSError:
+            return
+        copied = ("--ro-bind", os.fspath(copy), os.fspath(public_etc.ETC))
+        if _makes((self._program, *self._system, *copied), self._path, self._seal):
+            self._copied = copied
 
     def _shows(self, path: str) -> bool:
         roots = ("/usr", *(f"/{name}" for name in _TOP), *map(str, self._read_only))
@@ -226,6 +247,5 @@ def _top_level(path: Path) -> tuple[str, ...]:
     return ("--ro-bind", str(path), str(path)) if path.is_dir() else ()
 
 
-def _existing(folder: str, names: Sequence[str]) -> list[str]:
-    paths = [path for name in names for path in sorted(Path(folder).glob(name)) if path.exists()]
-    return [option for path in paths for option in ("--ro-bind", str(path), str(path))]
+def _shown(paths: Iterable[Path]) -> tuple[str, ...]:
+    return tuple(option for path in paths for option in ("--ro-bind", str(path), str(path)))

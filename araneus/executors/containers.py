@@ -51,11 +51,14 @@ class Containers:
         groups: Cgroups | None = None,
         images: bool = True,
         directory: Path | None = None,
+        etc: Path | None = None,
+        patience: int = 0,
     ) -> "Containers":
         """What works here. ``choice`` is one of `CHOICES`: ``auto`` takes the best of what works, ``none`` nothing;
         naming one makes it a must. ``path`` is the PATH of tools, ``read_only`` are further paths that sandboxed tools
         may read, ``rewrite`` replaces prefixes of image names; ``policy`` and ``groups`` as above. Without ``images``
-        no engine is looked for unless it is named; ``directory`` is where images are kept by engines that keep none.
+        no engine is looked for unless it is named; ``directory`` is where images are kept by engines that keep none;
+        ``etc`` and ``patience`` are for `Bubblewrap`.
         Raises `UnavailableError`.
         """
         if choice not in CHOICES:
@@ -64,7 +67,7 @@ class Containers:
         policy = policy or default_policy()
         if choice == "none":
             return cls(bare=Host(path), groups=groups, policy=policy)
-        sandbox = Bubblewrap(path, read_only)
+        sandbox = Bubblewrap(path, read_only, etc=etc, patience=patience)
         sandboxed = sandbox.works()
         if choice == "bubblewrap" and not sandboxed:
             raise UnavailableError(

@@ -18,10 +18,12 @@ from araneus.testing.executor_contract import submission, wait
 from tests.executors.test_local import _sleepers, out, run
 
 
-@pytest.fixture(scope="module")
-def containers() -> Containers:
+@pytest.fixture(scope="module", params=["bound", "copied"])
+def containers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Containers:
+    """The sandbox with /etc in a dozen mounts, and with a copy of it in one."""
+    etc = tmp_path_factory.mktemp("etc") if request.param == "copied" else None
     try:
-        return Containers.detect("bubblewrap")
+        return Containers.detect("bubblewrap", etc=etc)
     except UnavailableError as problem:
         pytest.skip(str(problem))
 
@@ -47,6 +49,41 @@ def test_nothing_private_of_etc_is_there(sandbox: LocalExecutor, jobs: Path) -> 
     script = "ls -d /etc/ssl/certs; find /etc -type f -not -perm -o=r; ls -d /etc/ssl/private"
     run(sandbox, jobs / "a", "sh", "-c", script)
     assert out(jobs / "a") == "/etc/ssl/certs\n"
+
+
+def test_what_is_public_of_etc_is_there(sandbox: LocalExecutor, jobs: Path) -> None:
+    script = "cat /etc/passwd; getent passwd root >&2; cat /etc/localtime | wc -c; ls /etc/ssl/certs | wc -l"
+    assert run(sandbox, jobs / "a", "sh", "-c", script).outcome.exit_code == 0
+    count = len(os.listdir("/etc/ssl/certs"))  # noqa: PTH208
+    size = Path("/etc/localtime").stat().st_size
+    assert out(jobs / "a") == f"{Path('/etc/passwd').read_text()}{size}\n{count}\n"
+    assert (jobs / "a" / "job.err.log").read_text().startswith("root:")
+
+
+def test_etc_cannot_be_changed(sandbox: LocalExecutor, jobs: Path) -> None:
+    script = (
+        "for f in /etc/passwd /etc/ssl/certs /etc/hosts; do chmod 777 $f && echo changed $f; done; rm /etc/passwd &&"
+        " echo removed; echo evil >>/etc/passwd && echo written; mv /etc/ssl /etc/x && echo moved; touch /etc/y"
+    )
+    before = Path("/etc/passwd").stat()
+    run(sandbox, jobs / "a", "sh", "-c", script)
+    assert out(jobs / "a") == ""
+    assert Path("/etc/passwd").stat().st_ctime_ns == before.st_ctime_ns
+    run(sandbox, jobs / "b", "cat", "/etc/passwd")
+    assert out(jobs / "b") == Path("/etc/passwd").read_text()
+
+
+def test_names_are_looked_up_as_on_this_machine_with_the_network(sandbox: LocalExecutor, jobs: Path) -> None:
+    run(sandbox, jobs / "a", "cat", "/etc/resolv.conf", "/etc/hosts", network=True)
+    assert out(jobs / "a") == Path("/etc/resolv.conf").read_text() + Path("/etc/hosts").read_text()
+    run(sandbox, jobs / "b", "cat", "/etc/resolv.conf", "/etc/hosts")
+    assert Path("/etc/hosts").read_text() not in out(jobs / "b")
+
+
+def test_an_input_below_etc(sandbox: LocalExecutor, jobs: Path, blob: Path) -> None:
+    target = "/etc/tool/settings"
+    run(sandbox, jobs / "a", "cat", target, mounts=(Mount(source=blob, target=target),))
+    assert out(jobs / "a") == "content\n"
 
 
 def test_other_files_are_not_there(sandbox: LocalExecutor, jobs: Path, tmp_path: Path, blob: Path) -> None:
@@ -257,6 +294,24 @@ def test_the_whole_sandbox_ends(sandbox: LocalExecutor, jobs: Path, how: str) ->
 def test_detection_is_real() -> None:
     assert not Bubblewrap(default_path(), program="no-such-bwrap").works()
     assert not Bubblewrap(default_path(), program="false").works()
+
+
+def test_a_copy_of_etc_that_cannot_be_made(opened: Callable[..., LocalExecutor], jobs: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    sandbox = opened(Containers.detect("bubblewrap", etc=tmp_path / "file" / "etc"))
+    assert run(sandbox, jobs / "a", "cat", "/etc/passwd").outcome.exit_code == 0
+    assert out(jobs / "a") == Path("/etc/passwd").read_text()
+
+
+def test_a_copy_of_etc_is_made_when_it_pays(opened: Callable[..., LocalExecutor], jobs: Path, tmp_path: Path) -> None:
+    sandbox = opened(Containers.detect("bubblewrap", etc=tmp_path / "etc", patience=3))
+    mounts = []
+    for name in "abcd":
+        run(sandbox, jobs / name, "grep", "-c", " /etc", "/proc/self/mountinfo")
+        mounts.append(int(out(jobs / name)))
+    assert mounts[0] == mounts[1] > 1
+    assert mounts[2] == mounts[3] == 1
+    assert len(list((tmp_path / "etc").iterdir())) == 1
 
 
 def test_choices_that_are_not_there_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

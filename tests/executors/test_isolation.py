@@ -81,10 +81,11 @@ def test_no_filter_for_other_machines() -> None:
     assert filter_program("riscv64") == b""
 
 
-@pytest.fixture(scope="module")
-def containers() -> Containers:
+@pytest.fixture(scope="module", params=["bound", "copied"])
+def containers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Containers:
+    etc = tmp_path_factory.mktemp("etc") if request.param == "copied" else None
     try:
-        return Containers.detect("bubblewrap")
+        return Containers.detect("bubblewrap", etc=etc)
     except UnavailableError as problem:
         pytest.skip(str(problem))
 
