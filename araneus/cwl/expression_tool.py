@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from araneus.cwl.errors import ExpressionError, OutputError, Problem
 from araneus.cwl.expressions import Evaluator
 from araneus.cwl.files import Locate, local_path, well_formed
-from araneus.cwl.process import ExpressionTool
+from araneus.cwl.process import DRAFT_2, ExpressionTool
 from araneus.cwl.ready import output_problems, ready_inputs, seen_inputs
 from araneus.cwl.staging import Stage
+from araneus.cwl.types import holds_files
 from araneus.model.values import FileValue, Value, map_file_values
 
 _INPUTS = "/inputs"
@@ -40,6 +41,7 @@ def run_expression(
         Problem(f"outputs/{port.id}{problem.where}", problem.what)
         for port in tool.outputs
         for problem in output_problems(port.type, outputs[port.id])
+        if tool.cwl_version != DRAFT_2 or holds_files(port.type) or outputs[port.id] is None
     ]
     if problems:
         raise OutputError(*problems)

@@ -136,6 +136,18 @@ def _check_link(sources: list[tuple[str, Type]], sink: Type, link: StepInput | O
     for name, kind in sources:
         if wanted is not None and not _fits(kind, wanted):
             _mismatch(f"the source {name!r} gives {describe(kind)}, which cannot be {describe(wanted)}", scope)
+        elif wanted is not None and not merges and not scope.draft2 and _only_lists(kind) and _takes_no_list(wanted):
+            scope.doubt(
+                f"the source {name!r} gives {describe(kind)}, of which {describe(wanted)} takes the first alone"
+            )
+
+
+def _only_lists(kind: Type) -> bool:
+    return all(isinstance(option, ArrayType) for option in options(without_null(kind)))
+
+
+def _takes_no_list(kind: Type) -> bool:
+    return not any(isinstance(option, ArrayType) or option == ANY for option in options(kind))
 
 
 def _mismatch(what: str, scope: Scope) -> None:

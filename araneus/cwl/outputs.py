@@ -31,6 +31,7 @@ from araneus.cwl.types import (
     RecordField,
     RecordType,
     Type,
+    holds_files,
     is_optional,
     matches,
     options,
@@ -84,7 +85,7 @@ def collect(
         problems += (
             Problem(f"outputs/{port.id}{found.where}", found.what)
             for found in output_problems(port.type, value)
-            if tool.cwl_version != DRAFT_2 or _holds_files(port.type)
+            if tool.cwl_version != DRAFT_2 or holds_files(port.type)
         )
         outputs[port.id] = value
     if problems:
@@ -359,14 +360,6 @@ class _Collector:
 def _is_list(kind: Type, value: Value) -> bool:
     """Whether a list stands for itself where sbg:draft-2 wants one: an empty one does, too."""
     return isinstance(value, list) and any(isinstance(option, ArrayType) for option in options(kind))
-
-
-def _holds_files(kind: Type) -> bool:
-    """Whether files are in the type: other types are not held against what sbg:draft-2 tools give."""
-    return any(
-        option in {FILE, DIRECTORY} or (isinstance(option, ArrayType) and _holds_files(option.items))
-        for option in options(kind)
-    )
 
 
 def _fitted(kind: Type, result: Value, where: str) -> Value:

@@ -89,6 +89,14 @@ def is_optional(kind: Type) -> bool:
     return NULL in options(kind)
 
 
+def holds_files(kind: Type) -> bool:
+    """Whether the type is one of files or of lists of them; or may be."""
+    return any(
+        option in {FILE, DIRECTORY} or (isinstance(option, ArrayType) and holds_files(option.items))
+        for option in options(kind)
+    )
+
+
 _INT: Final = range(-(2**31), 2**31)
 _LONG: Final = range(-(2**63), 2**63)
 _NUMBERS: Final = frozenset({"int", "long", "float", "double"})

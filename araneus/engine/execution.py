@@ -119,7 +119,7 @@ class Execution:
         name = self._process.id or "main"
         try:
             self._count(0)
-            inputs = self._fitter.fit(self._process.inputs, self._inputs, where="")
+            inputs = self._fitter.fit(self._process.inputs, self._inputs, where="", linked=False)
             self._open(self._process, inputs, key="", name=name, place=None)
         except CWLError as error:
             self._fail("", name, error)

@@ -4,11 +4,11 @@ Fourth stage of the engine: between the values that a step has gathered and the 
 a workflow's results and its outputs.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from araneus.cwl.errors import InputError, OutputError, Problem
 from araneus.cwl.process import MISSING, InputPort, OutputPort
-from araneus.cwl.types import DIRECTORY, FILE, ArrayType, Type, matches, options
+from araneus.cwl.types import DIRECTORY, FILE, ArrayType, Type, holds_files, matches, options
 from araneus.model.values import Value, is_file_value
 
 
@@ -22,11 +22,14 @@ class Fitter:
     def __init__(self) -> None:
         self._last: dict[int, tuple[Value, Value]] = {}
 
-    def fit(self, ports: Iterable[InputPort], values: Mapping[str, Value], *, where: str) -> dict[str, Value]:
+    def fit(
+        self, ports: Iterable[InputPort], values: Mapping[str, Value], *, where: str, linked: bool = True
+    ) -> dict[str, Value]:
         """One value per port: the given one, else the port's default, else null; other given values are left out.
 
-        A value that fits its port is passed on untouched. Raises `InputError` listing every port whose value does not
-        fit.
+        A value that fits its port is passed on untouched. ``linked`` values come along links: in sbg:draft-2, whose
+        types say little, only ports that take files hold them against their type. Raises `InputError` listing every
+        port whose value does not fit.
         """
         fitted: dict[str, Value] = {}
         problems: list[Problem] = []
@@ -34,19 +37,21 @@ class Fitter:
             value = values.get(port.id)
             if value is None and port.default is not MISSING:
                 value = port.default
-            fitted[port.id], found = self._settled(port, value)
+            fitted[port.id], found = self._settled(port, value, linked)
+            if linked and port.loose and value is not None and not holds_files(port.type):
+                continue
             problems += (Problem(_joined(where, port.id) + problem.where, problem.what) for problem in found)
         if problems:
             raise InputError(*problems)
         return fitted
 
-    def _settled(self, port: InputPort, value: Value) -> tuple[Value, Sequence[Problem]]:
+    def _settled(self, port: InputPort, value: Value, linked: bool) -> tuple[Value, Sequence[Problem]]:
         if not isinstance(value, list | dict):
-            return _settle(port.type, value, loose=port.loose)
+            return _settle(port.type, value, loose=port.loose, linked=linked)
         last = self._last.get(id(port))
         if last is not None and last[0] is value:
             return last[1], ()
-        settled, found = _settle(port.type, value, loose=port.loose)
+        settled, found = _settle(port.type, value, loose=port.loose, linked=linked)
         if not found:
             self._last[id(port)] = (value, settled)
         return settled, found
@@ -68,10 +73,11 @@ def fit_output(port: OutputPort, value: Value, *, where: str) -> Value:
     return settled
 
 
-def _settle(kind: Type, value: Value, *, loose: bool = False) -> tuple[Value, Sequence[Problem]]:
+def _settle(kind: Type, value: Value, *, loose: bool = False, linked: bool = False) -> tuple[Value, Sequence[Problem]]:
     """The value as it is when it fits; else the first lenient reading of files that fits; else its problems.
 
-    The platform links File to File[] and back, and flattens lists of files for a flat list. Source: `docs/cwl.md`.
+    The platform links File to File[] and back, flattens lists of files for a flat list, and takes the first of several
+    files for a single one. Source: `docs/cwl.md`.
     """
     problems = matches(kind, value)
     if not problems:
@@ -82,19 +88,19 @@ def _settle(kind: Type, value: Value, *, loose: bool = False) -> tuple[Value, Se
     for reading in _loose_readings(value) if loose else ():
         if not matches(kind, _without_nulls(reading)):
             return reading, ()
+    for reading in _first(kind, value) if linked else ():
+        if not matches(kind, reading):
+            return reading, ()
     return value, problems
 
 
 def _loose_readings(value: Value) -> Iterable[Value]:
-    """How ports of sbg:draft-2 also take a list: with nulls in it as it is, flat, and the first of several files."""
+    """How ports of sbg:draft-2 also take a list: with nulls in it as it is, and flat, however deep it is."""
     if not isinstance(value, list):
         return
     yield value
-    flat = [item for part in value for item in (part if isinstance(part, list) else [part]) if item is not None]
-    if flat:
+    if flat := [item for item in _flat(value) if item is not None]:
         yield flat
-    if flat and is_file_value(flat[0]):
-        yield flat[0]
 
 
 def _lenient_readings(kind: Type, value: Value) -> Iterable[Value]:
@@ -108,6 +114,22 @@ def _lenient_readings(kind: Type, value: Value) -> Iterable[Value]:
             flat = [item for part in value for item in (part if isinstance(part, list) else [part])]
             if all(is_file_value(item) for item in flat) and (flat or _takes_files(kind)):
                 yield flat
+
+
+def _first(kind: Type, value: Value) -> Iterable[Value]:
+    """The first of a list of files, null where there is none, for a type that takes a single one."""
+    if isinstance(value, list) and not {FILE, DIRECTORY}.isdisjoint(options(kind)):
+        files = list(_flat(value))
+        if all(item is None or is_file_value(item) for item in files):
+            yield next((item for item in files if item is not None), None)
+
+
+def _flat(value: list[Value]) -> Iterator[Value]:
+    for item in value:
+        if isinstance(item, list):
+            yield from _flat(item)
+        else:
+            yield item
 
 
 def _takes_files(kind: Type) -> bool:

@@ -96,13 +96,12 @@ def _compare(kind: Type | None, wanted: Type, where: str) -> Iterator[Finding]:
     rest = (
         "which the platform and Araneus make a list of one; other runners refuse the app"
         if widens
-        else "of which the platform takes the first; Araneus takes the only one and fails when there are more; other"
-        " runners refuse the app"
+        else "of which the platform and Araneus take the first; other runners refuse the app"
     )
     yield Finding(
         code="file-for-list" if widens else "list-for-file",
         level=Level.ERROR,
-        runners=_CWL if widens else _ALL,
+        runners=_CWL,
         where=where,
         what=f"{describe(kind)} is linked to {describe(wanted)}, {rest}",
         advice="use linkMerge: merge_nested" if widens else "choose with valueFrom: $(self[0])",

@@ -144,3 +144,13 @@ def test_a_default_of_a_step_is_spelled_as_its_port_wants() -> None:
     found = load_document(workflow(steps={"one": step(inner, **{"in": links})}))
     assert isinstance(found, Workflow)
     assert [each.default for each in found.steps[0].inputs] == ["2", 2]
+
+
+def test_a_list_of_files_for_a_single_one_is_told() -> None:
+    one = step(tool(inputs={"x": "File"}), **{"in": {"x": "i"}})
+    document = workflow(inputs={"i": "File[]"}, steps={"s": one})
+    assert doubts(document) == {"steps/s/in/x": "the source 'i' gives File[], of which File takes the first alone"}
+    for kind in ("File?", "File"):
+        assert doubts(workflow(inputs={"i": kind}, steps={"s": one})) == {}
+    several = step(tool(inputs={"x": "File[]"}), **{"in": {"x": "i"}})
+    assert doubts(workflow(inputs={"i": "File"}, steps={"s": several})) == {}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from araneus.cwl.process import InputPort, LinkMerge, OutputPort, PickValue, ScatterMethod
-from araneus.cwl.types import FILE, ArrayType, Primitive, RecordField, RecordType
+from araneus.cwl.types import FILE, NULL, ArrayType, Primitive, RecordField, RecordType, UnionType
 from araneus.engine.execution import Execution, ExecutionStatus
 from araneus.model.job import Outcome, Reason
 from tests.engine.documents import DONE, OPTIONAL, Functions, answer, execution, link, run, step, tool, workflow
@@ -13,6 +13,7 @@ from tests.engine.documents import DONE, OPTIONAL, Functions, answer, execution,
 FILE_A = {"class": "File", "location": "blob:a", "basename": "a"}
 FILE_B = {"class": "File", "location": "blob:b", "basename": "b"}
 FILES = ArrayType(items=FILE)
+OPTIONAL_FILE = UnionType((NULL, FILE))
 
 
 def test_a_single_tool_is_one_job_with_the_empty_key() -> None:
@@ -202,6 +203,11 @@ def test_workflow_outputs_merge_and_pick() -> None:
         (FILES, [[], []], []),
         (ArrayType(items=FILES), [[FILE_A]], [[FILE_A]]),
         (OPTIONAL, [FILE_A], [FILE_A]),
+        (FILE, [FILE_A, FILE_B], FILE_A),
+        (FILE, [[FILE_A], [FILE_B]], FILE_A),
+        (FILE, [None, FILE_B], FILE_B),
+        (OPTIONAL_FILE, [], None),
+        (OPTIONAL_FILE, [None, None], None),
     ],
 )
 def test_the_platform_settles_files_and_lists_of_files(kind: Any, given: Any, expected: Any) -> None:
@@ -213,8 +219,9 @@ def test_the_platform_settles_files_and_lists_of_files(kind: Any, given: Any, ex
 @pytest.mark.parametrize(
     ("kind", "given"),
     [
-        (FILE, [FILE_A, FILE_B]),
+        (FILE, [FILE_A, "x"]),
         (FILE, []),
+        (FILE, [None]),
         (ArrayType(items=Primitive("string")), "one"),
         (ArrayType(items=Primitive("int")), [[], []]),
         (Primitive("string"), ["one"]),
@@ -230,6 +237,16 @@ def test_other_mismatches_fail_and_name_the_port(kind: Any, given: Any) -> None:
     assert running.failure is not None
     assert (running.failure.key, running.failure.outcome.reason) == ("s", Reason.BAD_INPUT)
     assert running.failure.outcome.message.startswith("s/x")
+
+
+def test_several_files_are_not_made_one_for_the_task_itself_nor_for_its_outputs() -> None:
+    running = execution(tool("t", x=FILE), {"x": [FILE_A, FILE_B]})
+    assert running.start() == []
+    assert running.failure is not None
+    out = OutputPort(id="o", type=FILE, source=("i",))
+    running = execution(workflow("w", ["i"], [], {"o": out}), {"i": [FILE_A, FILE_B]})
+    running.start()
+    assert running.failure is not None
 
 
 def test_every_bad_input_of_the_task_is_named_at_once() -> None:

@@ -23,6 +23,7 @@ from araneus.cwl.process import (
 from araneus.cwl.references import place_files
 from araneus.cwl.requirements import Inherited
 from araneus.cwl.scope import Scope
+from araneus.cwl.types import ANY, ArrayType, options
 
 Run: TypeAlias = Callable[[Any, Scope, Inherited], Process | None]
 
@@ -95,12 +96,14 @@ class StepReader:
             source = node.get("source")
             names = tuple(self._source(each, inner) for each in fields.texts(inner, node, "source") if each)
             default = node.get("default")
+            port = _port(given, step.id)
+            merge = fields.choice(inner, node, "linkMerge", LinkMerge) if node.get("linkMerge") else None
             found.append(
                 StepInput(
-                    id=_port(given, step.id),
+                    id=port,
                     source=names,
                     source_is_list=isinstance(source, list),
-                    link_merge=fields.choice(inner, node, "linkMerge", LinkMerge) if node.get("linkMerge") else None,
+                    link_merge=LinkMerge.FLATTENED if merge is None and _item_by_item(step, port, names) else merge,
                     pick_value=_picked(names),
                     default=place_files(default, inner.base) if default is not None else MISSING,
                 )
@@ -131,6 +134,13 @@ class StepReader:
         used = [out for out in (*step.outputs, *produced) if f"{step.id}/{out}" in self._used]
         kept = [out for out in step.outputs if out in produced]
         return replace(step, outputs=tuple(dict.fromkeys([*kept, *used])))
+
+
+def _item_by_item(step: Step, name: str, sources: tuple[str, ...]) -> bool:
+    """Whether several sources feed a scattered port that takes single values: all of theirs are scattered then."""
+    kinds = [port.type for port in step.run.inputs if port.id == name]
+    single = not any(isinstance(option, ArrayType) or option == ANY for kind in kinds for option in options(kind))
+    return len(sources) > 1 and name in step.scatter and single
 
 
 def _picked(sources: tuple[str, ...]) -> PickValue | None:

@@ -40,8 +40,8 @@ def test_positions_may_be_expressions_or_text(bench: Bench) -> None:
     assert line(
         bench,
         {"a": "A", "b": "B", "n": 4, "c": "C"},
-        inputs=[bound("a", position=later), bound("b", position="7"), bound("c", position=expression("$self == 'C' ? -1 : 0")),
-                bound("n", "int", position=9.0)],
+        inputs=[bound("a", position=later), bound("b", position="7"), bound("n", "int", position=9.0),
+                bound("c", position=expression("$self == 'C' ? -1 : 0"))],
         arguments=[{"position": expression("null"), "valueFrom": "x"}, {"position": 8, "valueFrom": "y"}],
     ) == "echo C x B y A 4"  # fmt: skip
     with pytest.raises(ExpressionError, match="inputs/a/position: must give an integer"):

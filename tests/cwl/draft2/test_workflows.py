@@ -135,6 +135,16 @@ def test_a_broken_workflow_still_has_its_ports() -> None:
         (TAKES_FILE, array("File"), FILES, [FILES[0]]),
         (TAKES_FILES, array(array("File")), [FILES[:2], FILES[2:]], [FILES]),
         (TAKES_FILES, array("File"), None, [None]),
+        (TAKES_FILES, array(array(array("File"))), [[FILES[:1], FILES[1:2]], [FILES[2:]]], [FILES]),
+        (TAKES_FILE, array(array("File")), [FILES[:2], FILES[2:]], [FILES[0]]),
+        (draft2_tool(inputs=[port("x", ["null", "File"])]), array("File"), [], [None]),
+        (draft2_tool(inputs=[port("x", array(array("File")))]), array(array("File")), [FILES], [[FILES]]),
+        (draft2_tool(inputs=[port("x", "string")]), "int", 3, [3]),
+        (draft2_tool(inputs=[port("x", "int")]), "string", "3", ["3"]),
+        (draft2_tool(inputs=[port("x", "int")]), "float", 2.5, [2.5]),
+        (draft2_tool(inputs=[port("x", array("string"))]), "string", "a", ["a"]),
+        (draft2_tool(inputs=[port("x", {"type": "enum", "symbols": ["a"], "name": "e"})]), "string", "b", ["b"]),
+        (draft2_tool(inputs=[port("x", ["null", "string"])]), "File", FILES[0], [FILES[0]]),
         (TAKES_FILES, array(["null", "File"]), [None, FILES[0]], [[None, FILES[0]]]),
         (draft2_tool(inputs=[port("x", array("string"))]), array(array("string")), [["a"], ["b"]], [["a", "b"]]),
     ],
@@ -206,6 +216,33 @@ def test_scatter(kind: Any, value: Any, sink: Any, outputs: Any, javascript: Jav
     assert process.steps[0].scatter == ("x",)
     execution = played(process, {"i": value}, {}, javascript)
     assert execution.outputs == {"o": outputs}
+
+
+@pytest.mark.parametrize(
+    ("sink", "merge", "values", "jobs"),
+    [
+        (TAKES_FILE, None, (FILES[0], FILES[1]), FILES[:2]),
+        (TAKES_FILE, None, (FILES[:2], FILES[2:]), FILES),
+        (TAKES_FILE, None, (FILES[:2], FILES[2]), FILES),
+        (TAKES_FILE, None, (FILES[:2], None), FILES[:2]),
+        (TAKES_FILE, "merge_nested", (FILES[0], FILES[1]), FILES[:2]),
+        (TAKES_FILE, "merge_flattened", (FILES[:2], FILES[2:]), FILES),
+        (TAKES_FILES, None, (FILES[:2], FILES[2:]), [FILES[:2], FILES[2:]]),
+        (TAKES_FILES, "merge_nested", (FILES[:2], FILES[2:]), [FILES[:2], FILES[2:]]),
+    ],
+)
+def test_several_sources_of_a_scattered_port(
+    sink: Any, merge: str | None, values: Any, jobs: Any, javascript: JavaScript
+) -> None:
+    """Every file has its job; a port that takes lists has one for each source."""
+    link = {"source": ["#i", "#j"]} | ({"linkMerge": merge} if merge else {})
+    either = ["null", "File", *array("File")]
+    process = load_workflow(
+        inputs=[port("i", either), port("j", either)],
+        steps=[step("S", sink, {"x": link}, scatter="#S.x")],
+        outputs=[{"id": "#o", "type": array("File"), "source": ["#S.y"]}],
+    )
+    assert played(process, dict(zip("ij", values, strict=True)), {}, javascript).outputs == {"o": jobs}
 
 
 def test_a_scattered_port_needs_a_list(javascript: JavaScript) -> None:
