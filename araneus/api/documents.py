@@ -68,6 +68,8 @@ _DIFFERENCES = """\
 - `POST /files/search` reads the query syntax without `AS`, `ORDER BY`, `OFFSET`; it looks into folders only with
   `RECURSIVE`, at 20,000 files in one call at most, and answers a `cont_token` until it has seen everything. What is
   no property of a file is a key of its metadata. Locations are `owner/project[/folder]`.
+- Null in a change of a task leaves name and description as they are (the R client sends it for what is not given);
+  the empty text clears a description.
 - A packed body (`Content-Encoding`) is refused with 415 (90008). Signed links answer `If-None-Match` with 304.
 - `more_info` of an error leads to `/v2/docs/api-status-codes` of this server."""
 _HEAD = """# Compatibility

@@ -179,9 +179,19 @@ _CHANGEABLE: Final = frozenset(
 )  # fmt: skip
 
 
+_NULL_IS_UNSET: Final = frozenset(
+    {"name", "description", "app", "project", "inputs", "batch", "use_interruptible_instances"}
+)
+
+
 def task_change(body: Any) -> TaskChange:
-    """Decode the body of ``PATCH /tasks/{id}``; unknown keys are ignored. Raises `Refusal` (400)."""
+    """Decode the body of ``PATCH /tasks/{id}``; unknown keys are ignored. Raises `Refusal` (400).
+
+    Null leaves a name, a description and the like as they are: `sevenbridges2` sends it for what its user has not
+    given. What null clears are the settings, the output location, and both fields of a batch.
+    """
     body = _object(body, "the body")
+    body = {key: value for key, value in body.items() if value is not None or key not in _NULL_IS_UNSET}
     return TaskChange(
         fields=frozenset(body) & _CHANGEABLE,
         body=body,

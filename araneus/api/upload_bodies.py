@@ -104,6 +104,8 @@ def complete_parts(upload: Upload, parts: Sequence[Part], reported: set[int]) ->
     if missing:
         shown = ", ".join(str(number) for number in missing[:10])
         raise Refusal(Fault.UPLOAD_INCOMPLETE, f"Parts not uploaded or not reported: {shown}.")
+    if not ordered and upload.size is None:
+        raise Refusal(Fault.UPLOAD_INCOMPLETE, "No part was uploaded and reported; an empty file is one empty part.")
     total = sum(part.size for part in ordered)
     if upload.size is not None and total != upload.size:
         raise Refusal(

@@ -190,12 +190,13 @@ def test_only_what_is_given_changes() -> None:
     after = changed(task, {"name": "n", "use_interruptible_instances": False})
     assert (after.name, after.description, after.use_interruptible_instances) == ("n", "d", False)
     assert after.execution_settings == {"max_parallel_instances": 2}
-    assert changed(task, {"description": None}).description is None
+    assert changed(task, {"name": None, "description": None, "app": None, "inputs": None, "batch": None}) == task
+    assert changed(task, {"description": ""}).description == ""
     assert changed(task, {"execution_settings": None}).execution_settings == {}
     assert changed(task, {}) == task
 
 
-@pytest.mark.parametrize("name", ["", " ", None])
+@pytest.mark.parametrize("name", ["", " "])
 def test_a_name_cannot_be_emptied(name: Any) -> None:
     with pytest.raises(Refusal):
         changed(stored(), {"name": name})

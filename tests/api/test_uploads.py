@@ -344,6 +344,14 @@ def test_a_file_that_is_not_what_was_announced_does_not_come_in(
     assert [file["name"] for file in client.get(f"/v2/files?project={project}").json()["items"]] == ["r.bin"]
 
 
+def test_a_file_of_unknown_size_is_not_made_of_nothing(client: httpx.Client, project: str) -> None:
+    """Whose parts all failed must not find an empty file."""
+    upload = start_upload(client, "a", None, project=project)
+    assert error(client.post(f"{upload['href']}/complete")) == (400, 8007)
+    assert put_part(client, upload, 1, b"").status_code == 200
+    assert client.post(f"{upload['href']}/complete").json()["size"] == 0
+
+
 def test_the_announced_md5_is_one(client: httpx.Client, project: str) -> None:
     for md5 in ("0" * 31, "g" * 32, "0" * 33, "\u0660" * 32):
         answer = client.post("/v2/upload/multipart", json={"project": project, "name": "x", "md5": md5})
