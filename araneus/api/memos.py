@@ -4,6 +4,7 @@ They lie below ``/araneus``, where no client of the platform looks. What was mad
 cannot read does not exist for him.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from araneus.api import wire
@@ -29,9 +30,9 @@ def list_memos(call: Call, services: Services) -> Answer:
         raise Refusal(Fault.BAD_REQUEST, "Give the project whose results you want.")
     with services.database.read() as conn:
         project, _ = project_of(conn, call, project_id(named))
-        found = memos.page(conn, project.id, offset=at.offset, limit=at.limit)
-        seen = [memo for memo in found.items if _may_see(conn, call, memo)]
-    items = [_show(call, services, memo, project) for memo in seen]
+        seen = [sources for sources in memos.sources(conn, project.id) if _may_read(conn, call, sources)]
+        found = memos.page(conn, project.id, sources=seen, offset=at.offset, limit=at.limit)
+    items = [_show(call, services, memo, project) for memo in found.items]
     return wire.page(call, items, total=found.total, at=at, default=LIST_FIELDS)
 
 
@@ -63,7 +64,10 @@ def _visible(conn: Connection, call: Call) -> tuple[Memo, Project]:
 
 
 def _may_see(conn: Connection, call: Call, memo: Memo) -> bool:
-    needed = (memo.project, *memo.sources)
+    return _may_read(conn, call, (memo.project, *memo.sources))
+
+
+def _may_read(conn: Connection, call: Call, needed: Iterable[str]) -> bool:
     return all(projects.permissions(conn, project, call.caller.username) is not None for project in needed)
 
 

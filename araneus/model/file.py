@@ -21,6 +21,7 @@ MAX_METADATA_PAIRS = 1000
 MAX_METADATA_KEY = 100
 MAX_METADATA_VALUE = 300
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9_\-.]+")
+_NOT_IN_FOLDER_NAME = re.compile(r"[^A-Za-z0-9_\-.]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +54,16 @@ def check_file_name(name: str) -> str:
         problem = "it is empty or a relative path"
     elif len(name) > MAX_NAME or len(name.encode("utf-8", "surrogatepass")) > MAX_NAME:
         problem = f"it is longer than {MAX_NAME} bytes"
-    elif "/" in name or any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
+    elif any(map(is_refused, name)):
         problem = "it holds '/' or a control character"
     if problem:
         raise Refusal(Fault.FILE_NAME_INVALID, f"Invalid file name {name[:80]!r}: {problem}.")
     return name
+
+
+def is_refused(character: str) -> bool:
+    """Whether no name of a file may hold this character: a slash, a control character, half of a surrogate pair."""
+    return character == "/" or unicodedata.category(character) in {"Cc", "Cs"}
 
 
 def check_folder_name(name: str) -> str:
@@ -69,6 +75,16 @@ def check_folder_name(name: str) -> str:
             f"Invalid folder name {name[:80]!r}: use letters, digits, '_', '-' and '.', not starting with '__'.",
         )
     return name
+
+
+def safe_folder_name(name: str) -> str:
+    """The nearest name that a folder may bear: letters, digits, ``_``, ``-`` and ``.``, not starting with ``__``."""
+    clean = _NOT_IN_FOLDER_NAME.sub("_", name)
+    if clean.startswith("__"):
+        clean = "_" + clean.lstrip("_")
+    if clean in {"", "_", ".", ".."}:
+        clean = "folder"
+    return clean[:MAX_NAME]
 
 
 def free_name(name: str, taken: Collection[str]) -> str:

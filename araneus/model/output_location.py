@@ -5,11 +5,12 @@ there are beside the documented ones is our choice (docs/files-and-metadata.md).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from araneus.model.errors import Fault, Refusal
+from araneus.model.file import safe_folder_name
 from araneus.model.task import Task
 
 MAX_PLACE: Final = 1000
@@ -63,11 +64,22 @@ def doubts(location: Mapping[str, Any] | None, ports: list[str]) -> list[str]:
         + ", ".join(f"<{token}>" for token in TOKENS)
         for name in unknown
     ]
+    found += [
+        f"Output location: no folder can be called {name[:60]!r}, it becomes {safe[:60]!r}: letters, digits, '_', '-'"
+        " and '.' are allowed."
+        for name, safe in _respelled(places).items()
+    ]
     strangers = [port for port in nodes if port.removeprefix("#") not in ports]
     found += [f"Output location: the app has no output {port[:80]!r}." for port in strangers[:10]]
     if nodes and not location.get("nodes_override"):
         found.append("Output location: nodes_location has no effect without nodes_override.")
     return found
+
+
+def _respelled(places: Iterable[str | None]) -> dict[str, str]:
+    """Folders that are called otherwise than it is written, without those that tokens have a part in."""
+    names = (name for place in places for name in _folders(place or "") if not _TOKEN.search(name))
+    return {name: safe for name in names if (safe := safe_folder_name(name)) != name}
 
 
 def tokens_of(task: Task, now: datetime) -> dict[str, str]:

@@ -33,6 +33,7 @@ class Active:
     run_on: datetime | None
     run: Run
     claim: bool
+    parent: str | None = None
     times: Times = field(default_factory=Times)
     root: str = ""
     prepared: list[Prepared] = field(default_factory=list)
@@ -73,6 +74,7 @@ class Active:
             run_on=task.start_time,
             run=run,
             claim=task.status is Status.QUEUED,
+            parent=task.parent,
             times=_times(task),
             flying={attempt.id for attempt in attempts},
             shown=task.progress,

@@ -68,6 +68,10 @@ class Batches:
         """Keep this parent up to date until it is finished."""
         self._followed.setdefault(task, {})
 
+    def waits(self, parent: str | None) -> bool:
+        """Whether no child of this parent has begun, as far as it is known."""
+        return parent in self._followed and not set(self._followed[parent]) - {Status.QUEUED, Status.CREATING}
+
     def moved(self, connection: Connection) -> list[str]:
         """The parents whose children, or own status, have moved since they were last settled; read only."""
         moved = []

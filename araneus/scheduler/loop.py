@@ -368,6 +368,8 @@ class Scheduler:
             return
         if result.status is Status.ABORTING:
             self._abort(active)
+        if entry.claim and self._batches.waits(active.parent):
+            self._look_at = 0.0
         if not active.stopping:
             for one in entry.prepared:
                 self._owners[one.attempt.id] = active.task

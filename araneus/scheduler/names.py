@@ -1,38 +1,21 @@
 """Names that the platform accepts, made from names that tools and tokens give."""
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from araneus.model.errors import Refusal
-from araneus.model.file import MAX_NAME
+from araneus.model.file import MAX_NAME, is_refused, safe_folder_name
 from araneus.model.output_location import check_place, expanded, tokens_of
 from araneus.model.task import Task
-
-_NOT_IN_FOLDER_NAME = re.compile(r"[^A-Za-z0-9_\-.]")
 
 
 def safe_file_name(name: str) -> str:
     """The nearest name that a file may bear: bad characters become ``_``, a name that is too long loses its middle."""
-    clean = "".join("_" if _refused(character) else character for character in name)
+    clean = "".join("_" if is_refused(character) else character for character in name)
     if clean in {"", ".", ".."}:
         return "_" + clean.replace(".", "_")
     return _shortened(clean)
-
-
-def safe_folder_name(name: str) -> str:
-    """The nearest name that a folder may bear: letters, digits, ``_``, ``-`` and ``.``, not starting with ``__``."""
-    clean = _NOT_IN_FOLDER_NAME.sub("_", name)
-    if clean.startswith("__"):
-        clean = "_" + clean.lstrip("_")
-    if clean in {"", "_", ".", ".."}:
-        clean = "folder"
-    return clean[:MAX_NAME]
-
-
-def _refused(character: str) -> bool:
-    return character == "/" or ord(character) < 32 or 0xD800 <= ord(character) <= 0xDFFF
 
 
 def _shortened(name: str) -> str:

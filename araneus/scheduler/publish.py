@@ -16,12 +16,12 @@ from typing import Any
 from araneus.cwl.errors import OutputError, Problem
 from araneus.cwl.files import Locate
 from araneus.model.errors import Refusal
-from araneus.model.file import MAX_METADATA_PAIRS, File, Location, check_metadata
+from araneus.model.file import MAX_METADATA_PAIRS, File, Location, check_metadata, safe_folder_name
 from araneus.model.ids import new_file_id
 from araneus.model.task import Task
 from araneus.model.values import FileValue, Value, is_file_value, map_file_values
 from araneus.scheduler.facts import Completed, NewNode
-from araneus.scheduler.names import safe_file_name, safe_folder_name
+from araneus.scheduler.names import safe_file_name
 from araneus.scheduler.staging import file_path
 from araneus.storage.base import Blob, Storage
 from araneus.store import files

@@ -45,9 +45,24 @@ def get(conn: Connection, memo: str) -> Memo | None:
     return None if row is None else _shown.read(row)
 
 
-def page(conn: Connection, project: str, *, offset: int, limit: int) -> Page[Memo]:
-    """The memos of a project, newest first, without what they hold."""
+def sources(conn: Connection, project: str) -> list[tuple[str, ...]]:
+    """The other projects whose files the tasks of a project's memos were given: each combination once."""
+    query = select(_table.c.sources).where(_table.c.project == project).distinct()
+    return [found for (found,) in conn.execute(query)]
+
+
+def page(
+    conn: Connection,
+    project: str,
+    *,
+    sources: Collection[tuple[str, ...]] | None = None,
+    offset: int,
+    limit: int,
+) -> Page[Memo]:
+    """The memos of a project, newest first, without what they hold; only those with one of these ``sources``."""
     wanted = _table.c.project == project
+    if sources is not None:
+        wanted &= _table.c.sources.in_(sources)
     query = select(*_shown.columns).where(wanted).order_by(_table.c.made_on.desc(), _table.c.id)
     total = conn.execute(select(func.count()).select_from(_table).where(wanted)).scalar_one()
     return Page(_shown.read_all(conn.execute(query.offset(offset).limit(limit))), total)

@@ -44,6 +44,16 @@ class MemosContract:
             page = memos.page(conn, project.id, offset=1, limit=5)
             assert (page.items, page.total) == (listed[1:], 2)
 
+    def test_what_was_made_of_other_projects_is_counted_apart(self, database: Database) -> None:
+        with database.write() as conn:
+            project = rows.add_project(conn, rows.project())
+            own = memo(project.id, sources=())
+            others = [memo(project.id, key, sources=("o/q", "o/r")) for key in "lm"]
+            memos.keep(conn, [own, *others])
+            assert sorted(memos.sources(conn, project.id)) == [(), ("o/q", "o/r")]
+            for sources, total in ([()], 1), ([("o/q", "o/r")], 2), ([(), ("o/q", "o/r")], 3), ([], 0):
+                assert memos.page(conn, project.id, sources=sources, offset=0, limit=9).total == total
+
     def test_a_new_memo_takes_the_place_of_the_old_one(self, database: Database) -> None:
         with database.write() as conn:
             project = rows.add_project(conn, rows.project())

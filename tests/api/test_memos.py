@@ -46,5 +46,7 @@ def test_only_who_may_write_makes_invalid_and_strangers_see_nothing(lab: Lab) ->
     with lab.admit("francis", execute=True) as member:
         assert member.get(f"/v2/araneus/memos/{kept}").json()["valid"] is True
         assert member.post(f"/v2/araneus/memos/{kept}/actions/invalidate").status_code == 403
+        mine = member.get("/v2/araneus/memos", params={"project": lab.project})
+        assert len(mine.json()["items"]) == int(mine.headers["X-Total-Matching-Query"]) == 1
     assert lab.client.get("/v2/araneus/memos").status_code == 400
     assert lab.client.get("/v2/araneus/memos/nonsense").status_code == 404

@@ -169,13 +169,15 @@ def test_a_suggested_value_is_offered_and_never_taken(lab: Lab, suggested: Any, 
 
 def test_odd_output_locations_are_warnings(lab: Lab) -> None:
     location = {
-        "main_location": "/<task_name>/<nonsense>",
+        "main_location": "/<task_name> é/<nonsense>/Été 1",
         "nodes_location": {"top": {"output_location": "x"}, "nowhere": {"output_location": "y"}},
     }
     task = lab.task(inputs={"text": a_file(lab.file("a.txt"))}, output_location=location)
     said = " ".join(warning["message"] for warning in task["warnings"])
     assert task["errors"] == []
     assert all(word in said for word in ("<nonsense>", "'nowhere'", "without nodes_override"))
+    assert "'Été 1', it becomes '_t__1'" in said
+    assert said.count("it becomes") == 1
     assert "'top'" not in said
 
 

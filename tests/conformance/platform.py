@@ -29,7 +29,7 @@ from araneus.cwl.scope import short
 from araneus.model.values import FileValue, file_values, map_file_values
 from araneus.scheduler.direct import locate
 from araneus.scheduler.jobfile import JobFile, read_job, with_formats
-from araneus.scheduler.names import safe_folder_name
+from araneus.model.file import safe_folder_name
 from tests.conformance.suites import (
     ConformanceTest,
     UnexpectedSuccessError,

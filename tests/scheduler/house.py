@@ -112,11 +112,11 @@ class House:
         root = self._found("mallory", "mallory/secrets")
         return self.upload(name, content, root, project="mallory/secrets")
 
-    def folder(self, name: str, parent: str | None = None) -> str:
+    def folder(self, name: str, parent: str | None = None, project: str = PROJECT) -> str:
         at = now()
         folder = File(
             id=new_file_id(time.time()),
-            project=PROJECT,
+            project=project,
             parent=parent or self.root,
             name=name,
             folder=True,

@@ -1,10 +1,13 @@
 """Parents of batches follow their children."""
 
+from pathlib import Path
+
 import pytest
 
 from araneus.model.ids import new_uuid
 from araneus.model.task import Status, Task, step
 from araneus.scheduler.batches import parent_status
+from araneus.scheduler.loop import Options
 from araneus.store import tasks
 from tests.scheduler.house import OWNER, PROJECT, House, now, small, tool
 
@@ -53,6 +56,18 @@ def test_a_batch_completes_with_its_children(house: House) -> None:
     assert (done.progress.steps_completed, done.progress.steps_total) == (5, 5)
     assert failed.progress.message == "3 of 3 tasks finished, 1 failed or aborted"
     assert house.jobs(good) == []
+
+
+def test_a_batch_runs_as_soon_as_one_of_its_children_does(house: House, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    app = house.install(tool(f"while [ ! -e {gate} ]; do sleep 0.05; done", requirements=[small()]))
+    with house.scheduling(options=Options(poll=60.0)):
+        parent, _ = batch(house, app, [{}] * 3)
+        running = house.wait_for(parent, frozenset({Status.RUNNING}))
+        gate.touch()
+        assert house.wait(parent).status is Status.COMPLETED
+    assert running.progress is not None
+    assert running.progress.message == "0 of 3 tasks finished"
 
 
 def test_aborting_a_batch_aborts_its_children(house: House) -> None:

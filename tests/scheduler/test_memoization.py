@@ -379,6 +379,29 @@ def test_an_invalid_result_is_not_used_again(house: House, tmp_path: Path) -> No
     assert was_reused(house, ran(house, app, {"f": given}))
 
 
+@pytest.mark.parametrize("kind", ["list", "record", "secondary", "folder"])
+def test_files_of_others_are_noticed_wherever_they_stand(house: House, tmp_path: Path, kind: str) -> None:
+    record = {"type": {"type": "record", "name": "r", "fields": {"in": "File"}}}
+    types = {"list": "File[]", "record": record, "secondary": "File", "folder": "Directory"}
+    app = house.install(counted(tmp_path, "echo > out.txt", inputs={"f": types[kind]}))
+    secret = house.foreign_file("a.txt", b"secret")
+    if kind == "folder":
+        folder = house.folder("inner", parent=house.file(secret["path"]).parent, project="mallory/secrets")
+        house.upload("b.txt", b"b", folder, project="mallory/secrets")
+        given: Any = {"class": "Directory", "path": folder}
+    else:
+        own = house.upload("own.txt", b"own")
+        given = {"list": [own, secret], "record": {"in": secret}, "secondary": {**own, "secondaryFiles": [secret]}}[
+            kind
+        ]
+    reader = Member(project="mallory/secrets", username=OWNER, permissions=Permissions())
+    with house.database.write() as connection:
+        members.insert(connection, reader)
+    ran(house, app, {"f": given})
+    with house.database.read() as connection:
+        assert memos.sources(connection, PROJECT) == [("mallory/secrets",)]
+
+
 def test_what_was_made_of_files_that_one_cannot_read_does_not_exist(house: House, tmp_path: Path) -> None:
     app = house.install(counted(tmp_path))
     secret = house.foreign_file("a.txt", b"secret")

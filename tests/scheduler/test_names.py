@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies
 
-from araneus.model.file import check_file_name, check_folder_name
+from araneus.model.file import check_file_name, check_folder_name, safe_folder_name
 from araneus.model.task import Task
-from araneus.scheduler.names import safe_file_name, safe_folder_name, targets
+from araneus.scheduler.names import safe_file_name, targets
 
 NOW = datetime(2024, 5, 1, 9, 8, 7, tzinfo=UTC)
 
