@@ -14,7 +14,7 @@ MAX_ALTERNATIVES: Final = 1000
 """How many patterns the braces of one pattern may stand for."""
 
 Component: TypeAlias = str | re.Pattern[str]
-"""One name of a path: as it is, or to be matched."""
+"""One name of a path: as it is, or to be matched. Empty at the end: only directories."""
 
 _MAGIC: Final = re.compile(r"[*?\[\\]")
 
@@ -23,9 +23,10 @@ _MAGIC: Final = re.compile(r"[*?\[\\]")
 def patterns(text: str) -> tuple[tuple[Component, ...], ...]:
     """The alternatives of a pattern relative to the working directory, each as its path components.
 
-    An empty path is the directory itself. Raises `OutputError` for patterns that leave the directory.
+    A path without components is the directory itself; an alternative that is empty matches nothing. Raises
+    `OutputError` for patterns that leave the directory.
     """
-    return tuple(tuple(_component(name) for name in _names(one)) for one in alternatives(text))
+    return tuple(tuple(_component(name) for name in _names(one)) for one in alternatives(text) if one)
 
 
 def _names(pattern: str) -> list[str]:
@@ -34,7 +35,7 @@ def _names(pattern: str) -> list[str]:
         raise OutputError(
             Problem("", f"glob {pattern[:120]!r} leaves the working directory; use a path relative to it")
         )
-    return names
+    return [*names, ""] if names and pattern.endswith("/") else names
 
 
 def _component(name: str) -> Component:

@@ -237,17 +237,22 @@ class WorkTree:
     def matching(self, pattern: str) -> list[str]:
         """The paths, in the tool's view, that a glob pattern matches: sorted, each once."""
         relative = self.relative(pattern) if pattern.startswith("/") else pattern
+        if pattern.startswith("/") and relative == "":
+            relative = "."
         found: set[str] = set()
         for components in patterns(pattern if relative is None else relative):
             found.update(self._matching([self._work], components))
         if not found and relative and not pattern.startswith("/") and ".." not in relative.split("/"):
             literal = f"{self._work}/{relative}"
-            found.update([literal] if self.resolve(literal) is not None else [])
+            there = self.is_directory(literal) if relative.endswith("/") else self.resolve(literal) is not None
+            found.update([literal.rstrip("/")] if there else [])
         return sorted(found, key=os.fsencode)
 
     def _matching(self, roots: list[str], components: tuple[Component, ...]) -> list[str]:
         for component in components:
-            if isinstance(component, str):
+            if component == "":
+                roots = [root for root in roots if self.is_directory(root)]
+            elif isinstance(component, str):
                 roots = [f"{root}/{component}" for root in roots]
             else:
                 roots = [f"{root}/{name}" for root in roots for name in self._names(root) if fits(name, component)]

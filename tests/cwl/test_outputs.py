@@ -62,6 +62,11 @@ NAMES = ["a.txt", "b.txt", "B.txt", ".hidden.txt", "c.bam", "sub/d.txt", "sub/de
         ("none*", []),
         ("none/a.txt", []),
         ("a.txt/b", []),
+        ("", []),
+        ("{,c.bam}", ["c.bam"]),
+        ("a.txt/", []),
+        ("*.txt/", []),
+        ("{a.txt/,c.bam}", ["c.bam"]),
     ],
 )
 def test_globs(bench: Bench, pattern: Any, found: list[str]) -> None:
@@ -72,6 +77,22 @@ def test_globs(bench: Bench, pattern: Any, found: list[str]) -> None:
     for value in values:
         assert local_path(value["location"]).is_relative_to(bench.work)
         assert value["size"] == len(local_path(value["location"]).read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        (".", ["work"]), ("./", ["work"]), ("$(runtime.outdir)", ["work"]), ("$(runtime.outdir)/", ["work"]), ("", []),
+        ("s*/", ["sub"]), ("sub/", ["sub"]), ("sub//", ["sub"]), ("*/*/", ["deeper"]), ("o[1]/", ["o[1]"]),
+        ("*", ["a.txt", "o[1]", "sub"]),
+    ],
+)  # fmt: skip
+def test_globs_of_directories(bench: Bench, pattern: str, found: list[str]) -> None:
+    write(bench.work / "a.txt")
+    write(bench.work / "sub" / "deeper" / "e.txt")
+    write(bench.work / "o[1]" / "in.txt")
+    kind = {"type": "array", "items": ["File", "Directory"]}
+    assert [value["basename"] for value in _collect(bench, _glob(pattern, kind))["o"]] == found
 
 
 @pytest.mark.parametrize("pattern", ["/etc/passwd", "../x", "sub/../../x", "/", "$('/etc/*')", "*/../../*"])
@@ -94,7 +115,8 @@ def test_any_pattern_is_read_or_refused(text: str, name: str) -> None:
         return
     for components in alternatives:
         for component in components:
-            assert component not in {"", ".", ".."}
+            assert component not in {".", ".."}
+            assert component != "" or component is components[-1]
             if not isinstance(component, str):
                 fits(name, component)
 
@@ -110,7 +132,7 @@ def test_files_are_described(bench: Bench) -> None:
     assert _collect(bench, _glob("*.gz", "File"), checksum=True) == {"o": {**value, "checksum": checksum}}
 
 
-@pytest.mark.parametrize("pattern", [".", "", "./"])
+@pytest.mark.parametrize("pattern", [".", "./", "$(runtime.outdir)"])
 def test_the_working_directory_itself_may_be_an_output(bench: Bench, pattern: str) -> None:
     write(bench.work / "sub" / "a", "A")
     value = _collect(bench, _glob(pattern, "Directory"))["o"]

@@ -37,6 +37,7 @@ def _globbed(kind: str, glob: Any, **more: Any) -> dict[str, Any]:
 
 _NAMED: Final = {"name": "named", "type": "enum", "symbols": ["one"], "inputBinding": {"prefix": "--named"}}
 _ENUMS: Final = {"type": "array", "items": {"type": "enum", "symbols": ["one", "two"]}}
+_LOOSE: Final = {"type": "record", "name": "loose", "fields": [{"name": "may", "type": ["null", "boolean"]}]}
 _SCRIPT: Final[dict[str, Any]] = {"InlineJavascriptRequirement": {}}
 
 EXAMPLES: Final = {
@@ -100,6 +101,20 @@ EXAMPLES: Final = {
             {"x": {"type": "File", "secondaryFiles": [".d"], "inputBinding": {}}},
             {"x": {"class": "File", "path": "in/x.bam"}},
             files=("in/x.bam", "in/x.bam.d/inner"),
+        ),
+        more=(
+            _command(
+                {"x": {"type": "File", "secondaryFiles": [".d", ".d"], "inputBinding": {}}},
+                {"x": {"class": "File", "path": "in/x.bam"}},
+                files=("in/x.bam", "in/x.bam.d/inner"),
+            ),
+        ),
+    ),
+    "files taken for records": Example(
+        case=_command(
+            {"x": {"type": [_LOOSE, "Directory"], "inputBinding": {}}},
+            {"x": {"class": "Directory", "path": "in"}},
+            files=("in/x",),
         )
     ),
     "contents of literals": Example(

@@ -192,6 +192,14 @@ EXPLAINED: Final = (
         repair=repairs.with_secondary_files_said,
     ),
     Explained(
+        name="files taken for records",
+        right="ours",
+        reason="A File or Directory in a union with a record whose fields may all be left out: the peer takes it for"
+        " the record if that comes first, and then does not find its place.",
+        source="v1.2 CommandLineTool, File, class: 'Must be File to indicate this object describes a file'",
+        repair=repairs.with_files_before_records,
+    ),
+    Explained(
         name="contents of literals",
         right="ours",
         reason="loadContents of a File literal gives its contents; the peer looks for a file on disk.",

@@ -249,6 +249,17 @@ def _is_fields(item: Any) -> bool:
     return isinstance(item, dict) and not isinstance(item.get("type"), str | list | dict)
 
 
+def with_files_before_records(case: Case) -> Case:
+    """A union names File and Directory before its records: a value that says its class is no record."""
+    case = copied(case)
+    for node in nodes(case.document["inputs"]):
+        for key in ("type", "items"):
+            kind = node.get(key)
+            if isinstance(kind, list) and any(option.get("type") == "record" for option in _options(kind)):
+                node[key] = sorted(kind, key=lambda option: option not in ("File", "Directory"))
+    return case
+
+
 def with_secondary_files_said(case: Case) -> Case:
     """The job says itself which secondary files its File has, instead of the patterns of the port."""
     case = copied(case)
@@ -268,7 +279,8 @@ def with_secondary_files_said(case: Case) -> Case:
         del entry["secondaryFiles"]
         said = value.get("secondaryFiles", [])
         names = {each["path"] for each in said}
-        value["secondaryFiles"] = said + [each for each in found if each and each["path"] not in names]
+        new = {each["path"]: each for each in found if each and each["path"] not in names}
+        value["secondaryFiles"] = [*said, *new.values()]
     return case
 
 
