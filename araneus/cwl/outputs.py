@@ -184,6 +184,8 @@ class _Collector:
         found = self._bound(port, binding, where)
         if self._dialect and is_file_value(found) and not matches(port.type, [found]):
             found = [found]
+        if self._dialect and found == "" and holds_files(port.type):
+            found = []
         result = found if self._dialect and _is_list(port.type, found) else _fitted(port.type, found, where)
         return map_file_values(result, lambda value: self._finished(self.settled(value), port, where))
 
@@ -222,7 +224,8 @@ class _Collector:
 
     def _bound(self, port: OutputPort | RecordField, binding: OutputBinding, where: str) -> Value:
         level = listing_level(self._tool, binding.load_listing)
-        paths = dict.fromkeys(path for glob in self._patterns(binding, where) for path in self._matching(glob))
+        several = any(isinstance(option, ArrayType) for option in options(port.type))
+        paths = dict.fromkeys(path for glob in self._patterns(binding, where) for path in self._matching(glob, several))
         values = [value for path in paths if (value := self._tree.value_at(path)) is not None]
         if binding.load_contents:
             values = [self._with_contents(value, where) for value in values]
@@ -240,8 +243,8 @@ class _Collector:
             result, lambda value: value if value.get("metadata") else self._with_metadata(value, binding, where)
         )
 
-    def _matching(self, glob: str) -> list[str]:
-        return matching_files(self._tree, glob) if self._dialect else self._tree.matching(glob)
+    def _matching(self, glob: str, several: bool) -> list[str]:
+        return matching_files(self._tree, glob, several=several) if self._dialect else self._tree.matching(glob)
 
     def _with_metadata(self, value: FileValue, binding: OutputBinding, where: str) -> FileValue:
         if not binding.metadata and binding.inherit_metadata_from is None:

@@ -276,6 +276,10 @@ class WorkTree:
         found = [f"{root}/{name}" for name in self._names(root)]
         return sorted(each for each in found if self.resolve(each) is not None)
 
+    def inputs(self) -> list[str]:
+        """The paths, in the tool's view, of all that was staged for the job."""
+        return list(self._origins)
+
     def names(self) -> list[str]:
         """What the working directory holds, for messages."""
         return sorted(os.listdir(self._host))  # noqa: PTH208 -- names are wanted, not paths

@@ -61,7 +61,7 @@ def settle(
 def _wants_stderr(tool: CommandLineTool) -> bool:
     """Whether an output of a tool in sbg:draft-2 may be the log of its stderr, which lies beside its files there."""
     globs = [glob for port in tool.outputs if port.binding is not None for glob in port.binding.glob]
-    return tool.cwl_version == DRAFT_2 and any(isinstance(glob, Script) or jobdir.STDERR in glob for glob in globs)
+    return tool.cwl_version == DRAFT_2 and any(isinstance(glob, Script) or ".log" in glob for glob in globs)
 
 
 def _leave_stderr(directory: Path) -> None:

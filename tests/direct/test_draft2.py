@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from araneus.direct import EXIT_FAILURE, EXIT_SUCCESS, run_cwl_command
-from tests.cwl.draft2.documents import bound, draft2_tool, draft2_workflow, expression, output, port, step
+from tests.cwl.draft2.documents import array, bound, draft2_tool, draft2_workflow, expression, output, port, step
 
 V1_TOOL = {
     "class": "CommandLineTool", "cwlVersion": "v1.2", "baseCommand": "cat", "stdout": "all.txt",
@@ -63,12 +63,30 @@ def test_the_log_of_stderr_can_be_an_output(tmp_path: Path, capfd: pytest.Captur
             output("log", glob="{exit.log,job.err.log}"),
             output("text", "string", glob=expression("'job.err.log'"), loadContents=True, outputEval=text),
             output("logs", ["null", "File"], glob="*.log"),
+            output("all", array("File"), glob="*"),
         ],
     )  # fmt: skip
     code, found = run(tmp_path, capfd, tool)
     assert code == EXIT_SUCCESS, found
     assert Path(found["log"]["path"]).read_text() == "said\n"
     assert (found["text"], found["logs"]) == ("said", None)
+    assert [each["basename"] for each in found["all"]] == ["listing"]
+
+
+def test_lists_of_logs_hold_that_of_stderr(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    check = """{
+        for (i in $self) { if ($self[i].path.includes('code.log')) e = i; else j = i }
+        if (parseInt($self[e].contents) !== 0) throw 'FAILED ' + $self[j].contents
+        return $self }"""
+    logs = output("logs", array("File"), glob="*.log", loadContents=True, outputEval=expression(check))
+    tool = draft2_tool(baseCommand=["echo said >&2; (exit", expression("$job.inputs.n"), "); echo $? > code.log"],
+                       inputs=[port("n", "int")], outputs=[logs])  # fmt: skip
+    code, found = run(tmp_path, capfd, tool, {"n": 0})
+    assert code == EXIT_SUCCESS, found
+    assert [each["basename"] for each in found["logs"]] == ["code.log", "job.err.log"]
+    code, said = run(tmp_path, capfd, tool, {"n": 3})
+    assert code == EXIT_FAILURE
+    assert "FAILED said" in said
 
 
 def test_a_log_of_the_tools_own_stays(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -13,29 +13,42 @@ from typing import Final
 from araneus.cwl.globs import alternatives
 from araneus.cwl.produced import WorkTree
 
-LOGS: Final = frozenset({"job.json", "cmd.log", "job.err.log"})
+STDERR: Final = "job.err.log"
+LOGS: Final = frozenset({"job.json", "cmd.log", STDERR})
 """Files of the executor, which only their own names find."""
 
 _WILD: Final = re.compile(r"[*?\[]|!\(")
 _NEGATED: Final = re.compile(r"!\((.*)\)", re.DOTALL)
 
 
-def matching_files(tree: WorkTree, pattern: str) -> list[str]:
+def matching_files(tree: WorkTree, pattern: str, *, several: bool = True) -> list[str]:
     """The paths of the files, in the tool's view: sorted, each once. A directory stands for the files in it.
 
-    ``!(a|b)`` as last part is what matches neither. Raises `OutputError` for patterns that leave the directory.
+    ``!(a|b)`` as last part is what matches neither. Absolute patterns may name inputs. Where ``several`` are wanted,
+    patterns that end in ``.log`` find the log of stderr. Raises `OutputError` for patterns that leave the directory.
     """
     found: set[str] = set()
     for one in alternatives(pattern.strip()):
-        found.update(_files(tree, one.strip()))
+        inputs = _inputs(tree, one.strip())
+        found.update(_files(tree, one.strip(), several=several) if inputs is None else inputs)
     return sorted(found)
 
 
-def _files(tree: WorkTree, pattern: str) -> list[str]:
+def _inputs(tree: WorkTree, pattern: str) -> list[str] | None:
+    """The staged inputs that a pattern names; None when it names no place where some are."""
+    if not pattern.startswith("/") or tree.relative(pattern) is not None:
+        return None
+    directory, _, name = pattern.rpartition("/")
+    beside = [path for path in tree.inputs() if path.rpartition("/")[0] == directory]
+    return [path for path in beside if _fits(path.rpartition("/")[2], name)] if beside else None
+
+
+def _files(tree: WorkTree, pattern: str, *, several: bool) -> list[str]:
     paths = list(_matches(tree, pattern))
     files = [path for path in paths if not tree.is_directory(path)]
     if _WILD.search(pattern):
-        files = [path for path in files if path.rpartition("/")[2] not in LOGS]
+        hidden = LOGS - {STDERR} if several and pattern.endswith(".log") else LOGS
+        files = [path for path in files if path.rpartition("/")[2] not in hidden]
     if not files:
         files = [path for directory in paths if tree.is_directory(directory) for path in _inside(tree, directory)]
     return files or (_one_below(tree, pattern.removeprefix("./")) if pattern else [])

@@ -15,15 +15,15 @@ from araneus.cwl.draft2.types import Names, build_type
 from araneus.cwl.process import MISSING, InputPort, LinkMerge, OutputPort
 from araneus.cwl.references import place_files
 from araneus.cwl.scope import Scope
-from araneus.cwl.types import ANY, NULL, ArrayType, EnumType, RecordType, Type, UnionType, options, union
+from araneus.cwl.types import ANY, NULL, ArrayType, EnumType, RecordType, Type, UnionType, matches, options, union
 
 
 def input_ports(node: Mapping[str, Any], scope: Scope, names: Names, *, bound: bool) -> tuple[InputPort, ...]:
     """The inputs of a process. Only tools are ``bound``: what an editor wrote at those of a workflow is nothing."""
     found: list[InputPort] = []
     for name, entry, inner in _entries(node, scope, "inputs"):
-        given = place_files(entry["default"], inner.base) if entry.get("default") is not None else MISSING
-        kind, default = settled(_type(entry, inner, names), given, inner)
+        kind = _type(entry, inner, names)
+        kind, default = settled(kind, _default(entry, kind, inner), inner)
         value = bindings.bound(entry, inner) or {}
         place = inner.at("inputBinding")
         binding = bindings.input_binding(entry, inner) if bound else None
@@ -83,6 +83,14 @@ def _type(entry: Mapping[str, Any], scope: Scope, names: Names) -> Type:
         scope.doubt("is missing, so the port takes anything", "type")
         return union([NULL, ANY])
     return build_type(entry["type"], scope.at("type"), names)
+
+
+def _default(entry: Mapping[str, Any], kind: Type, scope: Scope) -> Any:
+    """The default. An empty text where none fits is what an editor leaves, and nothing."""
+    given = entry.get("default")
+    if given is None or (given == "" and matches(kind, "")):
+        return MISSING
+    return place_files(given, scope.base)
 
 
 def _secondary(

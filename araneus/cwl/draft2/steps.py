@@ -23,7 +23,7 @@ from araneus.cwl.process import (
 from araneus.cwl.references import place_files
 from araneus.cwl.requirements import Inherited
 from araneus.cwl.scope import Scope
-from araneus.cwl.types import ANY, ArrayType, options
+from araneus.cwl.types import ANY, ArrayType, matches, options
 
 Run: TypeAlias = Callable[[Any, Scope, Inherited], Process | None]
 
@@ -95,8 +95,8 @@ class StepReader:
         for given, node, inner in _ports(entry, scope, "inputs"):
             source = node.get("source")
             names = tuple(self._source(each, inner) for each in fields.texts(inner, node, "source") if each)
-            default = node.get("default")
             port = _port(given, step.id)
+            default = _default(step, port, node.get("default"))
             merge = fields.choice(inner, node, "linkMerge", LinkMerge) if node.get("linkMerge") else None
             found.append(
                 StepInput(
@@ -134,6 +134,12 @@ class StepReader:
         used = [out for out in (*step.outputs, *produced) if f"{step.id}/{out}" in self._used]
         kept = [out for out in step.outputs if out in produced]
         return replace(step, outputs=tuple(dict.fromkeys([*kept, *used])))
+
+
+def _default(step: Step, name: str, given: Any) -> Any:
+    """The default of a step's input. An empty text where none fits is what an editor leaves, and nothing."""
+    kinds = [port.type for port in step.run.inputs if port.id == name]
+    return None if given == "" and kinds and matches(kinds[0], "") else given
 
 
 def _item_by_item(step: Step, name: str, sources: tuple[str, ...]) -> bool:

@@ -82,6 +82,34 @@ def test_a_working_directory_may_be_named_whole(bench: Bench) -> None:
     assert names(bench, glob=expression(f"'{bench.work}/*.log'")) == ["c.log"]
 
 
+@pytest.mark.parametrize(
+    ("glob", "names"),
+    [
+        ("$job.inputs.f.path", ["a.bam"]),
+        ("$job.inputs.f", ["a.bam"]),
+        ("[$job.inputs.f.path, '*.new']", ["a.bam", "b.new"]),
+        ("$job.inputs.f.path + '.bai'", ["a.bam.bai"]),
+        ("$job.inputs.f.path + '*'", ["a.bam", "a.bam.bai"]),
+        ("$job.inputs.f.path.replace(/[^/]*$/, '{a,b}.bam')", ["a.bam"]),
+    ],
+)
+def test_globs_may_name_inputs(bench: Bench, glob: str, names: list[str]) -> None:
+    made = load_tool(
+        baseCommand=["touch b.new;"], inputs=[port("f", "File")],
+        outputs=[output("o", array("File"), glob=expression(glob), metadata={"k": "v"})],
+    )  # fmt: skip
+    source = bench.blob("text", "a.bam", metadata={"m": 1}, secondaryFiles=[bench.blob("index", "a.bam.bai")])
+    found = bench.run(made, {"f": source})["o"]
+    assert [each["basename"] for each in found] == names
+    assert found[0]["location"] in {source["location"], source["secondaryFiles"][0]["location"]}
+    assert found[0]["metadata"]["k"] == "v"
+
+
+@pytest.mark.parametrize("kind", [["null", "File"], array("File")])
+def test_an_empty_text_is_no_file(bench: Bench, kind: Any) -> None:
+    assert one(bench, kind, outputEval=expression("''")) in (None, [])
+
+
 @pytest.mark.parametrize("glob", ["../*.txt", "/etc/passwd", "sub/../../x"])
 def test_globs_stay_in_the_working_directory(bench: Bench, glob: str) -> None:
     with pytest.raises(OutputError, match="leaves the working directory"):

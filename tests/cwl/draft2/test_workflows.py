@@ -13,7 +13,7 @@ from araneus.cwl.expressions import evaluator_for
 from araneus.cwl.javascript import JavaScript
 from araneus.cwl.load import examine, load_document, load_path
 from araneus.cwl.pack import pack
-from araneus.cwl.process import CommandLineTool, ExpressionTool, LinkMerge, Process, ScatterMethod, Workflow
+from araneus.cwl.process import MISSING, CommandLineTool, ExpressionTool, LinkMerge, Process, ScatterMethod, Workflow
 from araneus.engine.execution import Execution, ReadyJob
 from araneus.model.job import Outcome, Reason
 from tests.cwl.draft2.documents import (
@@ -81,6 +81,24 @@ def test_ids_sources_and_ports_become_short() -> None:
     assert process.steps[1].inputs[0].source == ("A/y",)
     assert [each.source for each in process.outputs] == [("B.1/y",), ("n",)]
     assert process.steps[1].inputs[0].link_merge is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "taken"),
+    [
+        ("File", MISSING), (["null", "int"], MISSING), (array("string"), MISSING), ("boolean", MISSING),
+        (["null", {"type": "enum", "symbols": ["a"], "name": "e"}], MISSING),
+        ("string", ""), (["null", "string"], ""), ({"type": "enum", "symbols": ["", "a"], "name": "e"}, ""),
+    ],
+)  # fmt: skip
+def test_an_empty_text_is_a_default_only_where_it_fits(kind: Any, taken: Any) -> None:
+    """The R package writes one at every port."""
+    examined = examine(draft2_tool(inputs=[port("x", kind, default="")], outputs=[output("y") | {"default": ""}]))
+    assert examined.process.inputs[0].default is taken or examined.process.inputs[0].default == taken
+    assert examined.doubts == ()
+    sink = draft2_tool(inputs=[port("x", kind)])
+    (found,) = load_workflow(steps=[step("s", sink, {"x": {"default": ""}})]).steps[0].inputs
+    assert found.default is taken or found.default == taken
 
 
 def test_a_step_without_an_id_is_called_as_its_ports_say() -> None:
