@@ -30,7 +30,8 @@ FILTER_DESCRIPTOR = 8
 # so nothing but the tool itself is executed. The traps keep the wrapper alive when a tool signals its own process
 # group; they are reset for the tool, which is executed: the shell has commands of its own under names such as echo.
 # OLDPWD would tell the server's own directory. A variable that a document sets is one of the shell's, too: its own have
-# names that nobody uses.
+# names that nobody uses. A control group takes 0 for whoever writes it; that need not wait for the whole machine where
+# it is a thread that joins (`cgroups`).
 _WRAPPER = """\
 trap : HUP INT QUIT TERM USR1 USR2 ALRM
 echo "$$" >"$1/pid" || exit 125
@@ -40,7 +41,7 @@ cd "$1/work" || exit 125
 unset OLDPWD
 if [ "$2" ]; then echo "$2" >/proc/self/oom_score_adj; fi 2>/dev/null
 IFS=:
-for _araneus_file in $3; do echo "$$" >"$_araneus_file" || exit 125; done
+for _araneus_file in $3; do echo 0 >"$_araneus_file" || exit 125; done
 unset IFS _araneus_file
 _araneus_job=$1
 shift 3

@@ -160,6 +160,13 @@ def test_no_groups_where_there_are_none(tmp_path: Path) -> None:
     assert unenforced(CONTROLLERS) == []
 
 
+def test_the_wrapper_joins_version_1_as_a_thread(tmp_path: Path) -> None:
+    # A process that changes groups waits for the whole machine, for up to 20 ms.
+    groups = Cgroups([Seat(folder=tmp_path, controllers=(), unified=False)])
+    joins = groups.make("a", Limits(memory=64, cores=1.5, weight=2, processes=40, badness=9))
+    assert joins == (tmp_path / "a" / "tasks",)
+
+
 def test_files_of_version_2(tmp_path: Path) -> None:
     group = tmp_path / "a"
     group.mkdir()
@@ -189,7 +196,7 @@ def test_killing_a_group_of_version_2() -> None:
         pytest.skip(f"no group of version 2 can be made here: {problem}")
     groups = Cgroups([Seat(folder=ours, controllers=(), unified=True)])
     joins = groups.make("a", Limits(memory=64, cores=1.5, weight=2, processes=40, badness=9))
-    script = 'echo $$ >"$0"; trap "" TERM; (setsid sleep 92 &); sleep 92'
+    script = 'echo 0 >"$0"; trap "" TERM; (setsid sleep 92 &); sleep 92'
     with subprocess.Popen(["sh", "-c", script, str(joins[0])]) as child:
         _wait_until(lambda: len(joins[0].read_text().split()) == 3)
         groups.end("a")
