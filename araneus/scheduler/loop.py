@@ -202,7 +202,8 @@ class Scheduler:
             log.info("attempts_recovered", open=len(attempts), never_started=len(self._unknown))
 
     def _look(self) -> None:
-        """Find tasks that the API queued or wants aborted, and give the ones that are stopping another push."""
+        """Find tasks that the API queued, wants aborted, or has deleted with their project, and give the ones that are
+        stopping another push."""
         with self._database.read() as connection:
             listed = tasks.ids_active(connection)
             # Those that an earlier process had begun come first, and are taken however many there are.
@@ -215,6 +216,9 @@ class Scheduler:
                 elif status in _BEGUN or (status is Status.QUEUED and len(self._active) < self._options.max_tasks):
                     self._adopt(connection, task)
             moved = self._batches.moved(connection)
+        present = {task for task, _, _ in listed}
+        for active in [one for one in self._active.values() if one.task not in present]:
+            self._forget(active, None)
         for parent in moved:
             self._batches.settle(parent)
         for active in self._active.values():

@@ -12,6 +12,7 @@ from araneus.model.errors import ConcurrentChange, Refusal
 from araneus.model.job import LOG_NAMES, JobStatus, Reason, log_ids
 from araneus.model.task import Status
 from araneus.scheduler.loop import Options
+from araneus.store import projects
 from tests.scheduler.house import OWNER, PROJECT, House, small, tool
 
 HELLO = tool("echo hello", outputs={"greeting": {"type": "stdout"}}, stdout="hello.txt")
@@ -264,6 +265,25 @@ def test_abort_ends_the_whole_process_tree(house: House) -> None:
     assert marker.stat().st_size == size
     assert [job.status for job in house.jobs(task)] == [JobStatus.ABORTED]
     assert house.listed() == {}
+
+
+def test_the_processes_of_a_deleted_project_end_at_once(house: House) -> None:
+    marker = house.directory / "beats"
+    app = house.install(tool(f"while true; do echo x >> {marker}; sleep 0.05; done"))
+    with house.scheduling(options=Options(poll=3600.0)):
+        task = house.queue(app)
+        deadline = time.monotonic() + 10
+        while not (marker.exists() and house.task(task).status is Status.RUNNING) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        with house.database.write() as connection:
+            projects.delete(connection, PROJECT)
+        house.wake()
+        beats, unchanged, deadline = marker.stat().st_size, 0, time.monotonic() + 5
+        while unchanged < 10 and time.monotonic() < deadline:
+            time.sleep(0.05)
+            unchanged = unchanged + 1 if marker.stat().st_size == beats else 0
+            beats = marker.stat().st_size
+        assert unchanged == 10, "the tool still runs"
 
 
 def test_a_task_that_is_aborted_before_it_is_claimed(house: House) -> None:
