@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.live import Server
@@ -142,3 +143,41 @@ def test_what_a_failed_task_leaves_can_be_downloaded(owner: Visitor, project: st
     assert left == {"partial/a b.txt": b"one\n", "partial/d/x": b"two\n"}
     listed = owner.get("/files", parent=owner.root(project), limit="100")["items"]
     assert not {"a b.txt", "d", "x"} & {item["name"] for item in listed}
+
+
+def test_who_may_not_copy_files_out_may_read_logs_and_no_more(owner: Visitor) -> None:
+    """What a failed task has left is data, as outputs are."""
+    project = owner.project("Guarded")
+    raw = shell("echo data > o; echo why >&2; exit 3", outputs={"o": globbed("o")})
+    task = owner.run(owner.app(project, "fails", raw), {}, **STAYS)
+    assert owner.ended(task)["status"] == "FAILED"
+    reader = Visitor.added(owner.server, "reader")
+    permissions = {"read": True, "copy": False, "write": False, "execute": False, "admin": False}
+    owner.post(f"/projects/{project}/members", {"username": "reader", "permissions": permissions})
+    assert read(reader, job_of(reader, task), "job.err.log") == b"why\n"
+    left = job_of(reader, task)["logs"]["partial/o"]
+    assert reader.http.get(left).status_code == 403
+    url = owner.get(left)["url"]
+    granted = owner.http.patch(f"/projects/{project}/members/reader/permissions", json={"copy": True})
+    assert granted.status_code == 200
+    assert reader.http.get(left).status_code == 200
+    assert httpx.get(url).content == b"data\n"
+    reader.http.close()
+
+
+def test_durations_add_up_while_a_task_waits_runs_and_when_it_has_ended(owner: Visitor, project: str) -> None:
+    app = owner.app(project, "busy", shell("sleep 2", requirements=asking(4)))
+    tasks = [owner.run(app, {}, **STAYS) for _ in range(3)]
+    seen: set[str] = set()
+    left = set(tasks)
+    while left:
+        for task in list(left):
+            found = owner.get(f"/tasks/{task}")
+            status = found["execution_status"]
+            seen.add(found["status"])
+            assert status["queued_duration"] + status["running_duration"] == status["duration"], found
+            assert 0 <= status["execution_duration"] <= status["running_duration"], found
+            if found["status"] == "COMPLETED":
+                left.discard(task)
+        time.sleep(0.1)
+    assert seen >= {"QUEUED", "RUNNING", "COMPLETED"}

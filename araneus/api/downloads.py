@@ -24,7 +24,7 @@ def download(call: Call, services: Services) -> Answer:
         file = files.get(conn, file_id) or logs.get(conn, file_id)
         if file is None or file.location is None:
             raise Refusal(Fault.FILE_NOT_FOUND, "Requested file does not exist any more.")
-        links.check_still_allowed(conn, by, file.project, Permission.READ if file.hidden else Permission.COPY)
+        links.check_still_allowed(conn, by, file.project, Permission.READ if file.is_log else Permission.COPY)
     try:
         size = services.storage.size(file.location)
     except FileNotFoundError as error:

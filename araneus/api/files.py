@@ -201,12 +201,12 @@ def move_file(call: Call, services: Services) -> Answer:
 
 
 def download_info(call: Call, services: Services) -> Answer:
-    """``GET /files/{id}/download_info``: a signed URL. Members read logs; files need the right to copy them out."""
+    """``GET /files/{id}/download_info``: a signed URL. Members read logs; all else needs the right to copy it out."""
     with services.database.read() as conn:
         file, held = access.file_of(conn, call, call.path["file"])
         if file.folder:
             raise Refusal(Fault.FOLDER_NOT_DOWNLOADABLE, "Folders cannot be downloaded.")
-        if not file.hidden:
+        if not file.is_log:
             require(held, Permission.COPY, Fault.FILE_FORBIDDEN, "download its files")
         key = links.signing_key(services)
     expires = services.clock() + services.settings.link_lifetime

@@ -28,8 +28,8 @@ _NOT_IN_FOLDER_NAME = re.compile(r"[^A-Za-z0-9_\-.]")
 class File:
     """A file or a folder of a project.
 
-    ``hidden`` files (logs of jobs) can be read by id but stand in no listing. ``parent`` is None only for the root
-    folder of a project. ``size`` is in bytes, and None for a folder.
+    ``hidden`` files (logs of jobs, and what failed tasks left) can be read by id but stand in no listing. ``parent`` is
+    None only for the root folder of a project. ``size`` is in bytes, and None for a folder.
     """
 
     id: str
@@ -45,6 +45,11 @@ class File:
     metadata: dict[str, Any] = field(default_factory=dict)
     created_on: datetime
     modified_on: datetime
+
+    @property
+    def is_log(self) -> bool:
+        """Whether it is a log, which all members may download, and not what a failed task has left, which is data."""
+        return self.hidden and self.origin_task is None
 
 
 def check_file_name(name: str) -> str:

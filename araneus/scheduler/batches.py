@@ -42,7 +42,7 @@ def parent_progress(status: Status, children: Mapping[Status, int], now: datetim
     finished = sum(number for child, number in children.items() if child in TERMINAL)
     failed = children.get(Status.FAILED, 0) + children.get(Status.ABORTED, 0)
     message = f"{finished} of {total} tasks finished" + (f", {failed} failed or aborted" if failed else "")
-    running = int((now - since).total_seconds() * 1000) if since else 0
+    running = int((now - since).total_seconds() * 1000) if since and status is not Status.QUEUED else 0
     return Progress(
         message=message,
         message_code=f"task_{status.value.lower()}",

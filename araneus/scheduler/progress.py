@@ -29,14 +29,16 @@ def progress(
 ) -> Progress:
     """The progress of a task that was run at ``run_on``, claimed at ``claimed_on`` and whose first process started at
     ``started_on``; durations are milliseconds up to ``now``. Without a message a short one is made."""
-    queued = (claimed_on or now) - run_on if run_on else timedelta()
+    queued = _milliseconds((claimed_on or now) - run_on) if run_on else 0
+    # Together they are the whole, to the millisecond.
+    running = max(0, _milliseconds(now - (run_on or claimed_on)) - queued) if claimed_on else 0
     return Progress(
         message=_short(message if message is not None else _message(status, steps)),
         message_code=_CODES.get(status, "task_draft"),
         steps_completed=steps.completed,
         steps_total=steps.total,
-        queued_duration=_milliseconds(queued),
-        running_duration=_milliseconds(now - claimed_on) if claimed_on else 0,
+        queued_duration=queued,
+        running_duration=running,
         execution_duration=_milliseconds(now - started_on) if started_on else 0,
     )
 
