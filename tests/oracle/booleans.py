@@ -1,6 +1,6 @@
 """Repairs about booleans that stand where a number is wanted: the peer takes them, because Python does.
 
-By the letter such a value is no number and must be refused, as is any text in its place.
+By the letter such a value is no number and must be refused, as is text in its place (or a list, where text may stand).
 """
 
 import json
@@ -12,11 +12,12 @@ from tests.oracle.repairs import copied
 
 _NUMBERS: Final = frozenset({"int", "long", "float", "double"})
 _KNOWN: Final = frozenset({*_NUMBERS, "null", "boolean", "Any", "string", "File", "Directory"})
-_NO_NUMBER: Final = "no number"
+_NO_NUMBERS: Final = {"string": "no number", "array": ["no number"], "record": {"no": "number"}}
+"""Values that a type without this option cannot take for a number."""
 
 
-def with_text_for_booleans(case: Case) -> Case:
-    """Text in the place of booleans where an input must be a number, and may be no boolean."""
+def without_booleans(case: Case) -> Case:
+    """What is no number in the place of booleans where an input must be a number, and may be no boolean."""
     case = copied(case)
     for name, entry in _entries(case.document["inputs"]).items():
         for holder, key in ((case.job, name), (entry, "default")):
@@ -25,31 +26,33 @@ def with_text_for_booleans(case: Case) -> Case:
     return case
 
 
-def with_text_for_boolean_outputs(case: Case) -> Case:
-    """Text in the place of booleans that outputEval or cwl.output.json give where an output must be a number."""
+def without_boolean_outputs(case: Case) -> Case:
+    """What is no number in the place of booleans that outputEval or cwl.output.json give for a number."""
     case = copied(case)
     if case.document["class"] != "CommandLineTool":
         return case
     for name, entry in _entries(case.document["outputs"]).items():
-        if not _is_number(entry.get("type")):
+        instead = _no_number(entry.get("type"))
+        if instead is None:
             continue
+        text = json.dumps(instead)
         binding = entry.get("outputBinding", {})
         if "outputEval" in binding and "InlineJavascriptRequirement" in json.dumps(case.document):
-            binding["outputEval"] = _guarded(binding["outputEval"])
+            binding["outputEval"] = _guarded(binding["outputEval"], text)
         said = f'"{name}": '
         case.document["baseCommand"] = [
-            re.sub(f"{said}(?:true|false)", f'{said}"{_NO_NUMBER}"', word) for word in case.document["baseCommand"]
+            re.sub(f"{said}(?:true|false)", said + text, word) for word in case.document["baseCommand"]
         ]
     return case
 
 
-def _guarded(script: str) -> str:
-    """JavaScript that gives what the script gives, or text for a boolean."""
+def _guarded(script: str, instead: str) -> str:
+    """JavaScript that gives what the script gives, or something else for a boolean."""
     whole = re.fullmatch(r"\s*\$\((.*)\)\s*|\s*\$\{(.*)\}\s*", script, re.DOTALL)
     if whole is None:
         return script
     expression = f"({whole[1]})" if whole[1] is not None else f"(function() {{{whole[2]}}})()"
-    return f"${{var found = {expression}; return typeof found == 'boolean' ? '{_NO_NUMBER}' : found;}}"
+    return f"${{var found = {expression}; return typeof found == 'boolean' ? {instead} : found;}}"
 
 
 def _entries(section: Any) -> dict[str, dict[str, Any]]:
@@ -59,16 +62,20 @@ def _entries(section: Any) -> dict[str, dict[str, Any]]:
     return {name: entry if isinstance(entry, dict) else {"type": entry} for name, entry in section.items()}
 
 
-def _is_number(kind: Any) -> bool:
-    """Whether a type takes numbers, and neither booleans nor text."""
+def _no_number(kind: Any) -> Any:
+    """What a type that takes numbers and no booleans does not take either; None for other types."""
     options = _allowed(kind)
     names = {option for option in options if isinstance(option, str)}
-    return names <= _KNOWN and bool(names & _NUMBERS) and not names & {"boolean", "Any", "string"}
+    if not (names & _NUMBERS and names <= _KNOWN) or names & {"boolean", "Any"}:
+        return None
+    taken = names | {str(option.get("type")) for option in options if isinstance(option, dict)}
+    return next((value for option, value in _NO_NUMBERS.items() if option not in taken), None)
 
 
 def _without_booleans(value: Any, kind: Any) -> Any:
     if isinstance(value, bool):
-        return _NO_NUMBER if _is_number(kind) else value
+        instead = _no_number(kind)
+        return value if instead is None else instead
     inner = [option for option in _allowed(kind) if isinstance(option, dict)]
     if isinstance(value, list):
         items = [option["items"] for option in inner if "items" in option]

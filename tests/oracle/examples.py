@@ -128,6 +128,8 @@ EXAMPLES: Final = {
         more=(
             _command({"x": "long"}, {"x": True}),
             _command({"x": "int[]?"}, {"x": [1, True]}),
+            _command({"x": {"type": ["int", "string"], "inputBinding": {}}}, {"x": True}),
+            _command({"x": {"type": ["string", "int", {"type": "array", "items": "int"}]}}, {"x": True}),
             _command({"x": {"type": ["null", "float"], "default": False}}, {}),
         ),
     ),
@@ -136,6 +138,7 @@ EXAMPLES: Final = {
         more=(
             _run(":", {"n": {"type": "int", "outputBinding": {"outputEval": "${return true;}"}}}, requirements=_SCRIPT),
             _run("echo '{\"n\": true}' > cwl.output.json", {"n": "int"}),
+            _run("echo '{\"n\": true}' > cwl.output.json", {"n": {"type": ["string", "int"]}}),
         ),
         run=True,
     ),

@@ -211,13 +211,13 @@ EXPLAINED: Final = (
         right="ours",
         reason="The peer takes true for an int, a long, a float or a double.",
         source="v1.2, Data types: CWLType",
-        repair=booleans.with_text_for_booleans,
+        repair=booleans.without_booleans,
     ),
     Explained(
         name="booleans are integers in Python, of outputs",
         right="ours",
         reason="The peer takes true for an output that is an int, a long, a float or a double.",
         source="v1.2, Data types: CWLType; Generic execution process: 'Validate the output object'",
-        repair=booleans.with_text_for_boolean_outputs,
+        repair=booleans.without_boolean_outputs,
     ),
 )
