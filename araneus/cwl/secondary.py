@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from araneus.cwl.errors import CWLError, Problem
+from araneus.cwl.errors import CWLError, ExpressionError, Problem
 from araneus.cwl.expressions import Evaluator
 from araneus.cwl.files import check_basename, well_formed
 from araneus.cwl.process import Script, SecondaryFile, Text
@@ -89,9 +89,14 @@ def _wanted(primary: FileValue, pattern: SecondaryFile, rules: SecondaryRules) -
     if fixed is not None:
         yield {"basename": fixed}
         return
-    result = rules.evaluator.evaluate(
-        text, inputs=rules.inputs, self_=primary, runtime=rules.runtime, where=f"{rules.where}/secondaryFiles"
-    )
+    try:
+        result = rules.evaluator.evaluate(
+            text, inputs=rules.inputs, self_=primary, runtime=rules.runtime, where=f"{rules.where}/secondaryFiles"
+        )
+    except ExpressionError:
+        if isinstance(text, Script):  # none of its files must be there, and apps in use have scripts that never worked
+            return
+        raise
     for item in result if isinstance(result, list) else [result]:
         if isinstance(item, str) and (item or not isinstance(text, Script)):
             yield {"basename": asked_name(primary["basename"], text, item)}

@@ -254,7 +254,7 @@ def _names(
     try:
         return list(_asked(evaluator.evaluate(text, inputs=inputs, self_=value, where=where), value["basename"], text))
     except ExpressionError:
-        if isinstance(text, Script):  # a tool's, which knows its own inputs; here are those of the workflow around it
+        if isinstance(text, Script):  # of which none must be there; it may know other inputs than the workflow's
             return []
         raise
 

@@ -61,7 +61,9 @@ class ScriptEvaluator:
         if not source:
             return None
         job = job_object(inputs, runtime)
-        variables = {"$job": job if _MAIN_NAME.fullmatch(script.engine) else job["inputs"], "$self": _seen(self_)}
+        # The job of other engines is the inputs; documents that take it for the platform's are served, too.
+        seen = job if _MAIN_NAME.fullmatch(script.engine) else {**job, **job["inputs"]}
+        variables = {"$job": seen, "$self": _seen(self_)}
         value = self._javascript.run(_code(source), self._library, variables)
         if isinstance(value, str):
             return value.replace("\\$", "$")

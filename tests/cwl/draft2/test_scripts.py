@@ -123,6 +123,7 @@ def test_the_engine_of_the_platform_by_its_names(javascript: JavaScript, engine:
 
 def test_other_engines(javascript: JavaScript) -> None:
     assert value(javascript, "$job.x", engine="node-engine.cwl") == 3
+    assert value(javascript, "$job.allocatedResources.cpu + $job.inputs.x", engine="node-engine.cwl") == 7
     assert value(javascript, "job/x", engine="cwl:JsonPointer") == 3
     assert value(javascript, "/job/l/0/basename", engine="cwl:JsonPointer") == "a.bam"
     assert value(javascript, "context/basename", FILE, engine="cwl:JsonPointer") == "a.bam"
