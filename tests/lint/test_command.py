@@ -108,3 +108,20 @@ def test_something_can_be_said_of_every_app(path: Path) -> None:
         assert finding.what
         assert finding.advice
         assert not finding.where.startswith("/")
+
+
+def codes(path: Path, capsys: pytest.CaptureFixture[str]) -> set[str]:
+    run_lint_command(str(path), as_json=True)
+    return {each["code"] for each in json.loads(capsys.readouterr().out)}
+
+
+def test_what_the_loader_lets_through(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert not {"lenient", "several-files", "draft-2"} & codes(app, capsys)
+    app.write_text(DOCUMENT.replace("outputs: {}", "hints: [{x: 1}]\noutputs: {}"))
+    assert "lenient" in codes(app, capsys)
+
+
+def test_a_tool_of_draft_2(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tool = {"class": "CommandLineTool", "cwlVersion": "sbg:draft-2", "id": "x", "baseCommand": ["true"]}
+    app.write_text(json.dumps({**tool, "inputs": [], "outputs": []}))
+    assert "draft-2" in codes(app, capsys)

@@ -226,3 +226,72 @@ def test_more_metadata_than_a_file_may_have(house: House) -> None:
         return setMetadata(self[0], all);}"""
     task = run(house, app("echo > out", {}, {"glob": "out", "outputEval": evaluate}))
     assert len(metadata(house, task.outputs["out"])) == MAX_METADATA_PAIRS
+
+
+def test_expressions_in_every_place_see_the_metadata(house: House) -> None:
+    """In the order of a tool's life: what it needs, what is put in place, its words, its names, its outputs."""
+    its = "$(inputs.f.metadata['sample id'])"
+    secondary = [".idx", "${ return inputs.f.metadata.n == '7' ? [] : '.none'; }"]
+    document = {
+        "class": "CommandLineTool", "cwlVersion": "v1.2", "stdout": f"{its}.out",
+        "requirements": [
+            JS,
+            {"class": "ResourceRequirement", "coresMin": 0.1, "ramMin": "$(Number(inputs.f.metadata.n) * 10)"},
+            {"class": "EnvVarRequirement", "envDef": {"SAMPLE": its}},
+            {"class": "InitialWorkDirRequirement", "listing": [{"entryname": f"{its}.cfg", "entry": f"cfg {its}"}]},
+        ],
+        "baseCommand": ["sh", "-c", 'echo "$@" $SAMPLE; cat *.cfg', "tool"],
+        "arguments": [its, "$(inputs.f.secondaryFiles[0].metadata.kind)", "$(inputs.f.metadata.both.join('+'))",
+                      "$(runtime.ram)", "$(String(inputs.none.metadata.x))"],
+        "inputs": {
+            "f": {"type": "File", "secondaryFiles": secondary,
+                  "inputBinding": {"position": 1, "valueFrom": "$(self.metadata.n)"}},
+            "none": "File",
+        },
+        "outputs": {
+            "out": {"type": "File", "outputBinding": {"glob": f"{its}.*ut"}},
+            "said": {"type": "string", "outputBinding": {"outputEval": f"said {its}"}},
+        },
+    }  # fmt: skip
+    file = house.upload("a.txt", b"", metadata={"sample id": "S 1", "n": "7", "both": ["x", "y"]})
+    house.upload("a.txt.idx", b"", metadata={"kind": "index"})
+    task = run(house, document, f=file, none=house.upload("b.txt", b""))
+    assert house.content(task.outputs["out"]) == b"S 1 index x+y 70 undefined 7 S 1\ncfg S 1"
+    assert (task.outputs["out"]["name"], task.outputs["said"]) == ("S 1.out", "said S 1")
+
+
+def test_steps_see_what_earlier_ones_said_of_files(house: House) -> None:
+    """Of files that a tool made, of literals of a script, and of files that were passed through."""
+    made = app("echo > out", {}, {"glob": "out", "outputEval": "$(setMetadata(self[0], {'id': 'made'}))"})
+    script = """${ return {lit: {class: "File", basename: "l", contents: "", metadata: {id: "literal"}},
+        same: inputs.f}; }"""
+    thought = {
+        "class": "ExpressionTool", "requirements": [JS], "expression": script, "inputs": {"f": "File"},
+        "outputs": {"lit": "File", "same": "File"},
+    }  # fmt: skip
+    told = tool("echo $(inputs.label)", inputs={"f": "File", "label": "string?"}, requirements=[JS, small()])
+    told |= {"stdout": "told", "outputs": {"told": "stdout"}}
+    label = {"valueFrom": "$(inputs.f.metadata.id)"}
+    steps: dict[str, Any] = {
+        "make": {"run": made, "in": {}, "out": ["out"]},
+        "think": {"run": thought, "in": {"f": "f"}, "out": ["lit", "same"]},
+        "all": {"run": told, "scatter": "f", "in": {"f": ["make/out", "think/lit", "think/same"], "label": label},
+                "out": ["told"]},
+        "some": {"run": told, "scatter": "f", "when": "$(inputs.f.metadata.id == 'literal')", "out": ["told"],
+                 "in": {"f": ["make/out", "think/lit", "think/same"], "label": label}},
+    }  # fmt: skip
+    features = ("Scatter", "MultipleInput")
+    some = ["null", {"type": "array", "items": ["null", "File"]}]
+    document = {
+        "class": "Workflow", "cwlVersion": "v1.2", "inputs": {"f": "File"}, "steps": steps,
+        "requirements": [JS, {"class": "StepInputExpressionRequirement"},
+                         *({"class": f"{name}FeatureRequirement"} for name in features)],
+        "outputs": {"all": {"type": "File[]", "outputSource": "all/told"},
+                    "some": {"type": some, "outputSource": "some/told"},
+                    "same": {"type": "File", "outputSource": "think/same"}},
+    }  # fmt: skip
+    given = house.upload("a", b"", metadata={"id": "given"})
+    task = run(house, document, f=given)
+    assert [house.content(value) for value in task.outputs["all"]] == [b"made\n", b"literal\n", b"given\n"]
+    assert [value and house.content(value) for value in task.outputs["some"]] == [None, b"literal\n", None]
+    assert task.outputs["same"]["path"] == given["path"]
