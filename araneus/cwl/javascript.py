@@ -80,7 +80,7 @@ class JavaScript:
             if worker is None:
                 worker = Worker(self._time_limit, self._memory, MAX_ANSWER)
             answer = worker.ask(request)
-            kept = worker
+            kept = None if worker.spent else worker
         except WorkerFailedError as failed:
             raise _error(str(failed)) from None
         finally:

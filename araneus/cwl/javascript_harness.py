@@ -13,7 +13,7 @@ EXPLAIN = """
 const {name, message} = thrown instanceof Fault ? thrown : {};
 if (message !== undefined) { return text(name) + ": " + text(message); }
 if (typeof thrown === "string") { return thrown; }
-if (thrown === null) { return nothing; }
+if (thrown === null || text(thrown) === "[uninitialized]") { return nothing; }
 return "thrown " + (typeof thrown === "object" && thrown !== null ? "object " + text(write(thrown)) : text(thrown));
 """
 """The body of the function that describes what was thrown. It is compiled only when something was."""
@@ -28,6 +28,10 @@ HARNESS = (
     // A library's own ``var self`` cannot be defined anew, but it can be set.
     try { defineProperty(root, name, {__proto__: null, ...plain, value}); } catch (fixed) { root[name] = value; }
   };
+  // Node's contexts have a console that says nothing. A clock of this machine has no place in a result.
+  const console = {log() {}, info() {}, debug() {}, warn() {}, error() {}, trace() {}, dir() {}, table() {}};
+  defineProperty(root, "console", {__proto__: null, ...plain, enumerable: false, value: console});
+  delete root.performance;
   const strict = (key, value) => {
     if (typeof value === "number" && !finite(value)) { throw new Fault(`the result holds ${value}, which is no JSON`); }
     return value;

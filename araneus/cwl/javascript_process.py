@@ -20,6 +20,7 @@ STARVED: Final = 3.0
 
 _KEPT_ENVIRONMENT = ("LD_LIBRARY_PATH", "LANG")
 _PIECE = 2**16
+_SPENT: Final = 0x80000000
 
 
 class WorkerFailedError(Exception):
@@ -31,9 +32,11 @@ class Worker:
 
     ``time_limit`` is in seconds. The process stops a script by itself after four fifths of that in processor time; what
     it overlooks is ended from here a little before the limit. ``memory`` is in MiB, ``answer_limit`` in bytes.
+    ``spent`` says of the last answer that it will give no other one.
     """
 
     def __init__(self, time_limit: float, memory: int, answer_limit: int) -> None:
+        self.spent = False
         self._limit = time_limit * 0.95
         self._answer_limit = answer_limit
         environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
@@ -81,6 +84,7 @@ class Worker:
         while len(answer) < 4:
             self._read(answer, deadline)
         size = int.from_bytes(answer[:4], "big")
+        self.spent, size = bool(size & _SPENT), size & ~_SPENT
         if size > self._answer_limit:
             raise WorkerFailedError("the JavaScript worker answered nonsense")
         while len(answer) < size + 4:

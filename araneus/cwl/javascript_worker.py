@@ -12,8 +12,8 @@ that `cwl.javascript_plain` looks for. After some of those a context is made in 
 
 A request is three numbers of four bytes (big endian), the session or 0 and two lengths, and that many bytes of JSON in
 ASCII each: a list of library texts, and ``{"code", "variables"}`` where code is the body of a function. An answer is
-one length and its bytes: JSON with ``value`` (left out for undefined) or ``error``. The first byte of all is ``+``:
-the worker is ready.
+one length and its bytes: JSON with ``value`` (left out for undefined) or ``error``; with the highest bit of the length
+set it is the worker's last one. The first byte of all is ``+``: the worker is ready.
 """
 
 import importlib
@@ -34,11 +34,17 @@ PIECE = 2**16
 NUMBERS = struct.Struct(">III")
 INTERRUPTED = "InternalError: interrupted"
 HEADER = 12
+SPENT = 0x80000000
 STACK = 2 * MEBIBYTE
 HEAP = 0.75
 """The share of the memory that scripts may fill; the rest is for the interpreter and for texts on their way."""
 WARM_LIMIT = 0.02
 """Seconds: libraries that take longer than this to load are loaded only when they are asked for."""
+
+LOOK_AFTER = 0.03
+"""Seconds of processor time after which to see how much memory is left."""
+MAX_LOST = 32 * MEBIBYTE
+"""Bytes that all contexts, the kept ones included, may hold on to between two requests."""
 
 MAX_SPARES = 8
 """How many contexts are kept ready: as many as there were requests in a row with the same libraries, up to this."""
@@ -83,6 +89,8 @@ class Machine:
         self._library = b"[]"
         self._row = 1
         self._renew_at = 0.0
+        self._heap = neighbour("javascript_heap").Heap()
+        self._looked_at = time.process_time()
 
     def answer(self, session: int, library: bytes, request: str) -> bytes:
         """The answer to one request. Never raises for what the script does."""
@@ -125,6 +133,18 @@ class Machine:
     def tidy(self) -> None:
         """Drop what the last evaluation used."""
         self._used.clear()
+
+    def is_spent(self, held: int) -> bool:
+        """Whether the engine has lost so much memory that the next script would have too little.
+
+        Looked at from time to time, when the answer is known; ``held`` bytes are in use for it.
+        """
+        now = time.process_time()
+        if now - self._looked_at < LOOK_AFTER:
+            return False
+        self.tidy()
+        self._looked_at = now
+        return bool(self._heap.grown() > MAX_LOST + held)
 
     def warm_up(self) -> bool:
         """Make one context for a later request; False when there are enough, or when the libraries are slow to load."""
@@ -241,8 +261,11 @@ def serve(machine: Machine) -> None:
         if request is None:
             return
         answer = machine.answer(*request)
+        spent = machine.is_spent(len(request[1]) + len(request[2]) + 4 * len(answer))
         del request
-        write_all(1, len(answer).to_bytes(4, "big") + answer)
+        write_all(1, (len(answer) | SPENT * spent).to_bytes(4, "big") + answer)
+        if spent:
+            return
 
 
 def main(arguments: list[str]) -> None:

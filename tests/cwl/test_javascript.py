@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from araneus.cwl.errors import ExpressionError
 from araneus.cwl.javascript import JavaScript
 from tests.cwl.hostile import ALL
+from tests.cwl.workers import crowd, workers_of
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-(2.0**53), 2.0**53) | st.text(),
@@ -155,6 +156,19 @@ def test_any_text_gives_a_value_or_an_expression_error(strict_javascript: JavaSc
         ("return {a: undefined, b: () => 1, c: Symbol('x')}", {}),
         ("return {toJSON() { return 7 }}", 7),
         ("return new Map([[1, 2]])", {}),
+        ("return [undefined, () => 1, Symbol('x'), new Date(NaN), -0]", [None, None, None, None, 0]),
+        ("return {a: undefined, b: () => 1, c: Symbol('x'), d: new Set([1]), e: /x/g}", {"d": {}, "e": {}}),
+        ("return [Object(1), Object('x'), Object(true), new Error('x')]", [1, "x", True, {}]),
+        ("class A { constructor() { this.x = 1 } get y() { return 2 } } return new A()", {"x": 1}),
+        ("return Object.create({a: 1}, {b: {value: 2, enumerable: true}, c: {value: 3}})", {"b": 2}),
+        ("const a = [1, 2]; a.x = 3; return a", [1, 2]),
+        ("return (function () { return arguments })(1, 'x')", {"0": 1, "1": "x"}),
+        ("return Object.entries({b: 1, 2: 1, a: 1, 1: 1})", [["1", 1], ["2", 1], ["b", 1], ["a", 1]]),
+        ("return [1e21, 1e-7, 0.1 + 0.2, 2 ** 53, 5e-324]", [1e21, 1e-07, 0.30000000000000004, 2**53, 5e-324]),
+        ("return 12345678901234567890", 12345678901234567000),
+        ("return {'': 1, 'a\\u0000b': 2}", {"": 1, "a\x00b": 2}),
+        ("return {then: 1, toJSON: 2}", {"then": 1, "toJSON": 2}),
+        ("return {toJSON() { return this }}", {}),
         ("return new Uint8Array(2)", {"0": 0, "1": 0}),
         ("return Object('x')", "x"),
         ("const a = [1]; a[3] = 2; return a", [1, None, None, 2]),
@@ -256,57 +270,21 @@ def test_stack_traces_and_errors_show_nothing_of_the_machine(javascript: JavaScr
     for word in ("/", ".py", "javascript_worker", str(os.getpid())):
         assert word not in stack
     names = javascript.run("return Object.getOwnPropertyNames(globalThis)", (), {})
-    assert not set(names) & {"std", "os", "bjson", "scriptArgs", "print", "console", "require", "process", "fetch",
+    assert not set(names) & {"std", "os", "bjson", "scriptArgs", "print", "performance", "require", "process", "fetch",
                              "setTimeout", "Worker", "WebAssembly", "__loadScript", "navigator", "gc"}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "const o = []; for (let i = 0; i < 3e6; i++) o.push({}); return o",
-        "return Array(10e6).fill([])",
-        "return JSON.parse('[' + '[],'.repeat(4e6) + '1]')",
-    ],
-)
-def test_a_result_with_too_many_values_is_refused_before_it_fills_this_process(
-    javascript: JavaScript, code: str
-) -> None:
-    before = psutil.Process().memory_info().rss
-    with pytest.raises(ExpressionError):
-        javascript.run(code, (), {})
-    assert psutil.Process().memory_info().rss - before < 100 * 2**20
 
 
 def test_a_long_text_full_of_commas_is_one_value(javascript: JavaScript) -> None:
     assert len(javascript.run("return 'a,[{'.repeat(2e6)", (), {})) == 8_000_000
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "const a = []; for (;;) a.push(a.slice())",
-        "let s = 'x'; for (;;) s = `${s}${s}`",
-        "const a = []; for (;;) a.push(new ArrayBuffer(1e6))",
-        "return encodeURIComponent('\\u20ac'.repeat(5e7))",
-        "return /(a+)+b/.test('a'.repeat(64))",
-        "for (;;) {}",
-        "return new RegExp('(' + 'a|'.repeat(5e6) + ')').test('b')",
-    ],
-)
-def test_the_ordinary_limits_are_five_seconds_and_256_mebibytes(javascript: JavaScript, code: str) -> None:
-    started = time.monotonic()
-    with pytest.raises(ExpressionError, match=r"limit|memory"):
-        javascript.run(code, (), {})
-    assert time.monotonic() - started < 5.5 * _crowd()
-    assert javascript.run("return 1", (), {}) == 1
-    for worker in _workers_of(os.getpid()):
-        status = Path(f"/proc/{worker.pid}/status").read_text()
-        assert int(status.partition("VmHWM:")[2].split()[0]) < 280 * 1024, status
-
-
-def _crowd() -> float:
-    """How much longer things take because others use the processors, too."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+def test_the_console_says_nothing(javascript: JavaScript) -> None:
+    """As in the contexts of Node that cwltool makes; what people leave in their scripts does no harm."""
+    for library in ((), ("console.warn('loading')",)):
+        code = "console.log('x', inputs); console.error(1); console.debug(); return [typeof console, this]"
+        assert javascript.run(code, library, {"inputs": {}}) == ["object", {"inputs": {}}]
+    javascript.run("console.log = () => { throw 1 }; console.leak = 1; return 1", (), {})
+    assert javascript.run("console.log(1); return console.leak === undefined", (), {}) is True
 
 
 def test_many_threads_share_two_workers() -> None:
@@ -326,35 +304,31 @@ def test_many_threads_share_two_workers() -> None:
     assert results == {number: number * 2 for number in range(8)}
 
 
-def _workers_of(pid: int) -> list[psutil.Process]:
-    return [child for child in psutil.Process(pid).children() if "javascript_worker.py" in " ".join(child.cmdline())]
-
-
 def test_a_worker_that_was_killed_is_replaced() -> None:
-    before = {worker.pid for worker in _workers_of(os.getpid())}
+    before = {worker.pid for worker in workers_of(os.getpid())}
     with JavaScript() as javascript:
         assert javascript.run("return 1", (), {}) == 1
-        (worker,) = [worker for worker in _workers_of(os.getpid()) if worker.pid not in before]
+        (worker,) = [worker for worker in workers_of(os.getpid()) if worker.pid not in before]
         worker.kill()
         worker.wait(5)
         assert javascript.run("return 2", (), {}) == 2
 
 
 def test_closing_ends_the_workers_and_later_calls_fail() -> None:
-    before = {worker.pid for worker in _workers_of(os.getpid())}
+    before = {worker.pid for worker in workers_of(os.getpid())}
     javascript = JavaScript()
     javascript.run("return 1", (), {})
     javascript.close()
-    assert {worker.pid for worker in _workers_of(os.getpid())} <= before
+    assert {worker.pid for worker in workers_of(os.getpid())} <= before
     with pytest.raises(ExpressionError, match="closed"):
         javascript.run("return 1", (), {})
 
 
 def test_a_worker_has_no_environment_no_files_and_no_children() -> None:
-    before = {worker.pid for worker in _workers_of(os.getpid())}
+    before = {worker.pid for worker in workers_of(os.getpid())}
     with JavaScript() as javascript:
         javascript.run("return 1", (), {})
-        (worker,) = [worker for worker in _workers_of(os.getpid()) if worker.pid not in before]
+        (worker,) = [worker for worker in workers_of(os.getpid()) if worker.pid not in before]
         assert set(worker.environ()) <= {"LD_LIBRARY_PATH", "LANG", "LC_CTYPE"}
         limits = Path(f"/proc/{worker.pid}/limits").read_text()
         assert worker.cwd() == "/"
@@ -364,10 +338,10 @@ def test_a_worker_has_no_environment_no_files_and_no_children() -> None:
 
 
 def test_a_worker_can_do_nothing_but_compute() -> None:
-    before = {worker.pid for worker in _workers_of(os.getpid())}
+    before = {worker.pid for worker in workers_of(os.getpid())}
     with JavaScript() as javascript:
         javascript.run("return 1", (), {})
-        (worker,) = [worker for worker in _workers_of(os.getpid()) if worker.pid not in before]
+        (worker,) = [worker for worker in workers_of(os.getpid()) if worker.pid not in before]
         lines = Path(f"/proc/{worker.pid}/status").read_text().splitlines()
     status = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
     assert status["Uid"] != ["0"] * 4
@@ -426,7 +400,7 @@ def test_slow_scripts_do_not_hold_up_the_others() -> None:
         time.sleep(0.1)
         started = time.monotonic()
         assert javascript.run("return 2", (), {}) == 2
-        assert time.monotonic() - started < 1.5 * _crowd()
+        assert time.monotonic() - started < 1.5 * crowd()
         for thread in slow:
             thread.join()
         assert javascript.run("return 3", (), {}) == 3
@@ -439,10 +413,10 @@ def _ignore(javascript: JavaScript, code: str) -> None:
 
 
 def test_a_worker_that_gets_no_processor_is_waited_for() -> None:
-    before = {worker.pid for worker in _workers_of(os.getpid())}
+    before = {worker.pid for worker in workers_of(os.getpid())}
     with JavaScript(time_limit=0.5) as javascript:
         javascript.run("return 1", (), {})
-        (worker,) = [worker for worker in _workers_of(os.getpid()) if worker.pid not in before]
+        (worker,) = [worker for worker in workers_of(os.getpid()) if worker.pid not in before]
         worker.suspend()
         timer = threading.Timer(0.9, worker.resume)
         timer.start()
@@ -470,7 +444,7 @@ def test_workers_end_with_their_parent() -> None:
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=checkout) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"ready\n"
-        workers = _workers_of(parent.pid)
+        workers = workers_of(parent.pid)
         assert workers
         parent.kill()
         _, alive = psutil.wait_procs(workers, timeout=10)
