@@ -158,9 +158,9 @@ def kernel_files() -> list[str]:
 
     A tool of a server that runs as root is still root for the files of the kernel, whatever it sees itself as: it could
     set ``/proc/sys/kernel/core_pattern``, a command that the kernel runs outside. And nobody may change how soon he is
-    ended when memory runs out. So nothing in ``/proc`` can be written.
+    ended when memory runs out. So nothing in ``/proc`` can be written. What its owner cannot read, nor can his tools.
     """
-    masked = [f"/proc/{name}" for name in _MASKED if Path("/proc", name).is_file()]
+    masked = [path for path in (f"/proc/{name}" for name in _MASKED) if os.access(path, os.R_OK)]
     return [
         *("--proc", "/proc", "--dev", "/dev"),
         *(option for path in masked for option in ("--ro-bind", "/dev/null", path)),

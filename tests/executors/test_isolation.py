@@ -7,21 +7,33 @@ import socket
 import struct
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from araneus.executors.base import Submission
+from araneus.executors.bubblewrap import Bubblewrap
 from araneus.executors.containers import Containers, UnavailableError
+from araneus.executors.enclosure import Launch
 from araneus.executors.limits import Policy
 from araneus.executors.local import LocalExecutor
+from araneus.executors.mounts import Bind
 from araneus.executors.seccomp import filter_program
 from tests.executors.test_local import out, run
 
 X86_64, I386, AARCH64 = 0xC000003E, 0x40000003, 0xC00000B7
-ALLOW, LACKING, NO_FAMILY = "allow", "ENOSYS", "EAFNOSUPPORT"
-ANSWERS = {0x7FFF0000: ALLOW, 0x00050026: LACKING, 0x00050061: NO_FAMILY}
+ALLOW, LACKING, NO_FAMILY, FORBIDDEN = "allow", "ENOSYS", "EAFNOSUPPORT", "EPERM"
+ANSWERS = {0x7FFF0000: ALLOW, 0x00050026: LACKING, 0x00050061: NO_FAMILY, 0x00050001: FORBIDDEN}
+NAMESPACES = {
+    "mount": 0x00020000, "cgroup": 0x02000000, "uts": 0x04000000, "ipc": 0x08000000, "user": 0x10000000,
+    "pid": 0x20000000, "net": 0x40000000,
+}  # fmt: skip
+CLONE = {X86_64: 56, I386: 120, AARCH64: 220}
+UNSHARE = {X86_64: 272, I386: 310, AARCH64: 97}
+SETNS = {X86_64: 308, I386: 346, AARCH64: 268}
 
 
 def answer(program: bytes, number: int, architecture: int, first: int = 0) -> str:
@@ -37,7 +49,8 @@ def answer(program: bytes, number: int, architecture: int, first: int = 0) -> st
         elif code == 0x06:
             return ANSWERS[value]
         else:
-            place += yes if (loaded == value if code == 0x15 else loaded >= value) else no
+            holds = {0x15: loaded == value, 0x35: loaded >= value, 0x45: loaded & value != 0}[code]
+            place += yes if holds else no
 
 
 @pytest.mark.parametrize(
@@ -74,7 +87,26 @@ def test_the_filter(machine: str, architecture: int, number: int, first: int, ex
     st.integers(0, 2**64),
 )
 def test_the_filter_answers_everything(machine: str, architecture: int, number: int, first: int) -> None:
-    assert answer(filter_program(machine), number, architecture, first) in {ALLOW, LACKING, NO_FAMILY}
+    assert answer(filter_program(machine), number, architecture, first) in set(ANSWERS.values())
+
+
+@pytest.mark.parametrize(
+    ("machine", "architecture"), [("x86_64", X86_64), ("x86_64", I386), ("aarch64", AARCH64)], ids=str
+)
+@given(flags=st.integers(0, 2**64 - 1))
+@example(flags=0x11)
+@example(flags=0x003D0F00)
+@example(flags=0x10000011)
+@example(flags=0x00020000 | 1 << 40)
+@example(flags=0x80)
+def test_the_filter_refuses_namespaces_and_nothing_else(machine: str, architecture: int, flags: int) -> None:
+    program = filter_program(machine)
+    makes_some = any(flags & flag for flag in NAMESPACES.values())
+    assert answer(program, CLONE[architecture], architecture, flags) == (FORBIDDEN if makes_some else ALLOW)
+    expected = FORBIDDEN if makes_some or flags & 0x80 else ALLOW
+    assert answer(program, UNSHARE[architecture], architecture, flags) == expected
+    assert answer(program, SETNS[architecture], architecture, flags) == LACKING
+    assert answer(program, 435, architecture, flags) == LACKING
 
 
 def test_no_filter_for_other_machines() -> None:
@@ -158,6 +190,106 @@ print(json.dumps(found))
     assert found == {**dict.fromkeys(numbers, "ENOSYS"), "vsock": "EAFNOSUPPORT"}
     # The same with the network: what is refused is no part of it.
     assert tried(sandbox, jobs / "b", program, network=True)["vsock"] == "EAFNOSUPPORT"
+
+
+# A second sandbox without what bubblewrap itself does against user namespaces: older ones cannot.
+@pytest.fixture(scope="module", params=["all that is closed", "the filter alone"])
+def seals(request: pytest.FixtureRequest) -> Containers:
+    try:
+        containers = Containers.detect("bubblewrap")
+    except UnavailableError as problem:
+        pytest.skip(str(problem))
+    if request.param == "the filter alone":
+        bare = containers.bare
+        assert isinstance(bare, Bubblewrap)
+        return replace(containers, bare=FilterAlone(bare))
+    return containers
+
+
+class FilterAlone:
+    """A sandbox that an older bubblewrap would make."""
+
+    name = Bubblewrap.name
+    encloses = True
+
+    def __init__(self, sandbox: Bubblewrap) -> None:
+        self._sandbox = sandbox
+        self.judge = sandbox.judge
+
+    def launch(self, submission: Submission, binds: tuple[Bind, ...], image: str) -> Launch:
+        launch = self._sandbox.launch(submission, binds, image)
+        assert launch.filter
+        return replace(launch, command=tuple(word for word in launch.command if word != "--disable-userns"))
+
+
+IN_32_BITS = """
+import mmap
+# push rbx; mov eax, edi; mov ebx, esi; mov ecx, edx; int 0x80; pop rbx; ret
+code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+code.write(bytes.fromhex("53 89f8 89f3 89d1 cd80 5b c3"))
+old = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_int)(
+    ctypes.addressof(ctypes.c_char.from_buffer(code))
+)
+"""
+
+
+def test_no_namespaces_of_ones_own(opened: Callable[..., LocalExecutor], seals: Containers, jobs: Path) -> None:
+    architecture = {"x86_64": X86_64, "aarch64": AARCH64}.get(platform.machine())
+    if architecture is None:
+        pytest.skip("there is no filter for this kind of machine")
+    program = f"""
+import os, struct
+
+def cloned(number, flags):
+    pid = library.syscall(number, flags | 17, 0, 0, 0, 0)
+    if pid == 0:
+        os._exit(0)
+    return "done" if pid > 0 else errno.errorcode[ctypes.get_errno()]
+
+flags = {NAMESPACES!r}
+found = {{f"unshare {{name}}": call({UNSHARE[architecture]}, flag) for name, flag in flags.items()}}
+found["unshare time"] = call({UNSHARE[architecture]}, 0x80)
+for name, flag in flags.items():
+    found[f"clone {{name}}"] = cloned({CLONE[architecture]}, flag)
+    arguments = ctypes.create_string_buffer(struct.pack("11Q", flag, 0, 0, 0, 17, 0, 0, 0, 0, 0, 0))
+    found[f"clone3 {{name}}"] = call(435, arguments, 88)
+own = os.open("/proc/self/ns/user", os.O_RDONLY)
+found["setns"] = call({SETNS[architecture]}, own, 0)
+found["x32"] = call(0x40000000 + {UNSHARE[architecture]}, 0x10000000)
+print(json.dumps(found))
+"""
+    sandbox = opened(seals)
+    found = dict(tried(sandbox, jobs / "a", program))
+    assert {key: what for key, what in found.items() if what not in {"EPERM", "ENOSYS"}} == {}
+    assert len(found) == 3 * len(NAMESPACES) + 3
+    # What needs no privilege goes on: threads, processes, a table of files of one's own.
+    program = f"""
+import subprocess, sys
+thread = threading.Thread(target=lambda: None)
+thread.start()
+print(json.dumps({{"files": call({UNSHARE[architecture]}, 0x400), "run": subprocess.run(["true"]).returncode}}))
+"""
+    assert tried(sandbox, jobs / "b", program) == {"files": "done", "run": 0}
+
+
+def test_no_namespaces_through_the_calls_of_32_bits(
+    opened: Callable[..., LocalExecutor], seals: Containers, jobs: Path
+) -> None:
+    if platform.machine() != "x86_64":
+        pytest.skip("only x86_64 has calls of 32 bits in a process of 64 bits")
+    sandbox = opened(seals)
+    outcome = run(sandbox, jobs / "probe", "python", "-c", CALLS + IN_32_BITS + "print(old(20, 0, 0))").outcome
+    if outcome.exit_code != 0:
+        pytest.skip("this kernel has no calls of 32 bits")
+    assert int(out(jobs / "probe")) > 0
+    program = f"""
+found = {{f"unshare {{name}}": old({UNSHARE[I386]}, flag, 0) for name, flag in {NAMESPACES!r}.items()}}
+found |= {{f"clone {{name}}": old({CLONE[I386]}, flag | 17, 0) for name, flag in {NAMESPACES!r}.items()}}
+found["clone3"], found["setns"] = old(435, 0, 0), old({SETNS[I386]}, 0, 0)
+print(json.dumps(found))
+"""
+    found = tried(sandbox, jobs / "a", IN_32_BITS + program)
+    assert set(map(str, found.values())) == {"-1", "-38"}
 
 
 def test_listeners_of_the_machine(sandbox: LocalExecutor, jobs: Path, listeners: tuple[int, str]) -> None:
