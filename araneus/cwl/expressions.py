@@ -14,7 +14,7 @@ from araneus.cwl.draft2.evaluation import ScriptEvaluator
 from araneus.cwl.errors import ExpressionError, Problem
 from araneus.cwl.javascript import JavaScript
 from araneus.cwl.known_files import with_known_files
-from araneus.cwl.process import DRAFT_2, Process
+from araneus.cwl.process import DRAFT_2, Process, Script
 from araneus.cwl.templates import Expression, Segment, has_expression, template
 from araneus.model.values import Value
 
@@ -35,8 +35,8 @@ class Evaluator(Protocol):
         where: str = "",
         strip: bool = True,
     ) -> Value:
-        """The value of a text; anything but a string with an expression in it (in sbg:draft-2: anything but a
-        `Script`) is returned as it is.
+        """The value of a text; anything but a `Script` and (not in sbg:draft-2) a string with an expression in it is
+        returned as it is.
 
         A text that is one expression has the expression's value, in all others values are put in as text (JSON for
         lists and objects). ``strip`` drops white space around the text first. ``where`` names the place for messages.
@@ -56,13 +56,17 @@ def evaluator_for(process: Process, javascript: JavaScript) -> Evaluator:
         raise ExpressionError(Problem("expressionLib", "each entry must be JavaScript text"))
     if process.cwl_version == DRAFT_2:
         return ScriptEvaluator(javascript, texts)
+    scripts = ScriptEvaluator(javascript, ())
     if requirement is None:
-        return _ProcessEvaluator(None, (), modern)
-    return _ProcessEvaluator(javascript, texts, modern)
+        return _ProcessEvaluator(None, (), modern, scripts)
+    return _ProcessEvaluator(javascript, texts, modern, scripts)
 
 
 class _ProcessEvaluator:
-    def __init__(self, javascript: JavaScript | None, library: tuple[str, ...], modern: bool) -> None:
+    def __init__(
+        self, javascript: JavaScript | None, library: tuple[str, ...], modern: bool, scripts: ScriptEvaluator
+    ) -> None:
+        self._scripts = scripts  # for what a workflow does in place of the tools of sbg:draft-2 in it
         self._javascript = javascript
         self._library = library
         self._modern = modern
@@ -78,6 +82,8 @@ class _ProcessEvaluator:
         where: str = "",
         strip: bool = True,
     ) -> Value:
+        if isinstance(text, Script):
+            return self._scripts.evaluate(text, inputs=inputs, self_=self_, runtime=runtime, where=where)
         if not isinstance(text, str) or not has_expression(text):
             return text
         variables = {"inputs": inputs, "self": self_, "runtime": runtime if runtime is not None else {}}

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from araneus.cwl.errors import CWLError, DocumentError, Problem
-from araneus.cwl.inputs import complete
+from araneus.cwl.inputs import check_values, complete
 from araneus.cwl.javascript import JavaScript
 from araneus.cwl.load import examine, load_document, parse_text
 from araneus.cwl.process import CommandLineTool, Process, Workflow
@@ -157,6 +157,66 @@ def test_many_wrong_values(bench: Bench, changes: list[tuple[Any, Any]]) -> None
 @given(st.dictionaries(st.sampled_from(sorted({*TOOL, *WORKFLOW})), VALUES))
 def test_documents_made_of_anything(fields: dict[str, Any]) -> None:
     survives(fields | {"cwlVersion": "sbg:draft-2"})
+
+
+def shared_documents() -> dict[str, dict[str, Any]]:
+    """Documents that others wrote, those that are read in a moment; the own ones where they are not there."""
+    folder = Path(__file__).resolve().parents[4] / "shared" / "apps" / "draft2"
+    found = [*folder.glob("documents/*"), *folder.glob("replay/*/app.json"), *folder.glob("small/*.y*ml")]
+    small = sorted(path for path in found if path.stat().st_size < 40_000)
+    read = {path.name: parse_text(path.read_bytes()) for path in small}
+    return {name: each for name, each in read.items() if isinstance(each, dict) and "class" in each} or {
+        "own": WORKFLOW
+    }
+
+
+REAL = shared_documents()
+REAL_WAYS = {name: list(places(document)) for name, document in REAL.items()}
+
+
+@st.composite
+def mutants(draw: st.DrawFn) -> dict[str, Any]:
+    """A real document in which some values are others: junk, values of other places, nothing, or said twice."""
+    name = draw(st.sampled_from(sorted(REAL)))
+    document = copy.deepcopy(REAL[name])
+    for _ in range(draw(st.integers(1, 4))):
+        way = draw(st.sampled_from(REAL_WAYS[name]))
+        try:
+            node: Any = document
+            for key in way[:-1]:
+                node = node[key]
+            kind = draw(st.sampled_from(["junk", "made", "moved", "dropped", "twice"]))
+            if kind == "dropped":
+                del node[way[-1]]
+            elif kind == "twice" and isinstance(node, list):
+                node.append(copy.deepcopy(node[way[-1]]))
+            elif kind == "moved":
+                other: Any = REAL[name]
+                for key in draw(st.sampled_from(REAL_WAYS[name])):
+                    other = other[key]
+                node[way[-1]] = copy.deepcopy(other)
+            else:
+                node[way[-1]] = draw(st.sampled_from(JUNK) if kind == "junk" else VALUES)
+        except (KeyError, IndexError, TypeError):
+            continue  # an earlier change took the place away
+    return document
+
+
+@settings(max_examples=400, deadline=None)
+@given(mutants())
+def test_real_documents_with_wrong_values(document: dict[str, Any]) -> None:
+    """Loading and checking inputs raise nothing but errors of ours, in words and with places in the document."""
+    before = json.dumps(document)
+    problems = complaints(document)
+    assert all(problem.what and len(problem.where) < 2000 for problem in problems)
+    assert json.dumps(document) == before
+    try:
+        process = examine(document).process
+    except CWLError:
+        return
+    for value in (None, "text", [None], {"class": "File"}):
+        values = {each.id: value for each in process.inputs}
+        assert all(problem.what for problem in check_values(process, values))
 
 
 @pytest.mark.parametrize("way", [way for document, way in WAYS if document is TOOL and way[-1] not in {"class", "id"}])
