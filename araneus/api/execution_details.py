@@ -10,7 +10,7 @@ from typing import Any, Final
 from araneus.api.task_views import execution_status
 from araneus.api.wire import timestamp
 from araneus.model.file import File
-from araneus.model.job import WORK_DIRECTORY, Attempt, Job, log_ids
+from araneus.model.job import OUTPUTS_LOG, WORK_DIRECTORY, Attempt, Job, JobStatus, Reason, log_ids
 from araneus.model.memo import Reuse
 from araneus.model.task import Task
 
@@ -51,7 +51,9 @@ def show_execution(
 
 def _show_job(job: Job, attempts: list[Attempt], log_href: Callable[[str], str]) -> dict[str, Any]:
     last = attempts[-1] if attempts else None
-    logs = log_ids(last.id, last.saved) if last else {}
+    logs = log_ids(last.id, last.saved) if last and _has_begun(job, last) else {}
+    if job.status is not JobStatus.COMPLETED:
+        logs.pop(OUTPUTS_LOG, None)
     shown = {
         "name": job.name,
         "start_time": timestamp(job.started_on),
@@ -64,6 +66,12 @@ def _show_job(job: Job, attempts: list[Attempt], log_href: Callable[[str], str])
         "logs": {name: log_href(identity) for name, identity in _named(logs).items()},
     }
     return _known(shown)
+
+
+def _has_begun(job: Job, attempt: Attempt) -> bool:
+    """Whether there is a job directory: not while the job waits for room, nor when it was larger than all there is."""
+    refused = attempt.outcome is not None and attempt.outcome.reason is Reason.TOO_LARGE
+    return job.status is not JobStatus.QUEUED and not refused
 
 
 def _reuse(reuse: Reuse) -> dict[str, Any]:

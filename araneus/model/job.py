@@ -27,7 +27,9 @@ WORK_DIRECTORY = "work"
 """Where a tool works, in its job directory."""
 TREE_LOG = "job.tree.log"
 """The log that lists the working directory."""
-LOG_NAMES = ("cmd.log", "job.err.log", "job.out.log", "job.json", "cwl.output.json", TREE_LOG)
+OUTPUTS_LOG = "cwl.output.json"
+"""The log that holds the collected outputs of a job that has succeeded."""
+LOG_NAMES = ("cmd.log", "job.err.log", "job.out.log", "job.json", OUTPUTS_LOG, TREE_LOG)
 """The files of a job directory that users can read. Their order is part of the logs' ids."""
 SAVED_LOGS = "saved"
 """Where a job directory has the files that an app wanted kept as logs, by number."""

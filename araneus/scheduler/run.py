@@ -32,7 +32,7 @@ from araneus.model.errors import Fault, Refusal
 from araneus.model.file import Location
 from araneus.model.ids import AppId, new_uuid
 from araneus.model.instance import Instance, InstanceTypes, most_parallel, named_instance, named_type
-from araneus.model.job import FINISHED, Attempt, Job, JobStatus, Outcome, Reason, Resources
+from araneus.model.job import FINISHED, OUTPUTS_LOG, Attempt, Job, JobStatus, Outcome, Reason, Resources
 from araneus.model.memo import Memo, Reuse, is_wanted
 from araneus.model.project import Project
 from araneus.model.task import Task
@@ -52,7 +52,6 @@ from araneus.storage.base import Storage
 from araneus.store import apps, jobs, projects
 from araneus.store.database import Database
 
-OUTPUTS_LOG = "cwl.output.json"
 MAX_COMMAND_LINE = 100_000
 FIRST = 8
 """How many jobs are prepared at once when none is waiting for room."""

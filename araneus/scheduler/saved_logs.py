@@ -1,4 +1,5 @@
-"""What an app wants kept as logs, ``sbg:SaveLogs``: files of the working directory that people can read as logs.
+"""What an app wants kept as logs, ``sbg:SaveLogs``: files of the working directory that people can read as logs; and
+the files to which a tool's streams go when the app names some.
 
 A hint: nothing of it can fail a job. While the job runs the files are read where they lie (`look`); when it has ended
 they are copied into the job directory, by number, since the working directory goes (`save`). Their names are with the
@@ -32,6 +33,7 @@ _MOST_LOOKED_AT: Final = 20_000
 """Entries of folders that one look at a running job takes in."""
 _MOST_COPIED: Final = 64 * 2**20
 """Bytes. A larger file is given a further name instead: a copy would take time and room."""
+_MOST_OF_STDOUT: Final = 2**20
 _MAX_NAME: Final = 250
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -63,10 +65,22 @@ class _Budget:
         return self._left >= 0
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be kept of one job. ``stdout`` is where its standard output goes when the app says so: that may be
+    data of any size, so only what people could see while the job ran is kept of it, and no more than is read."""
+
+    patterns: Patterns = ()
+    stdout: Patterns = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.patterns or self.stdout)
+
+
 @dataclass(slots=True)
 class _Watched:
     directory: Path
-    kept: Patterns
+    kept: Wanted
     known: tuple[str, ...]
 
 
@@ -81,7 +95,7 @@ class Watch:
         """Whether there is anything to look at."""
         return bool(self._watched)
 
-    def begin(self, attempt: Attempt, kept: Patterns) -> None:
+    def begin(self, attempt: Attempt, kept: Wanted) -> None:
         """An attempt that may run from now on, or ran before a restart."""
         if kept:
             self._watched[attempt.id] = _Watched(Path(attempt.directory), kept, attempt.logs)
@@ -105,8 +119,14 @@ class Watch:
         return save(one.kept, one.directory, one.known) if one is not None else ()
 
 
-def wanted(tool: CommandLineTool, invocation: Invocation, evaluator: Evaluator) -> Patterns:
-    """The patterns of the hint for one job; none where it says nothing that can be understood."""
+def wanted(tool: CommandLineTool, invocation: Invocation, evaluator: Evaluator) -> Wanted:
+    """What the hint, and the names of the streams, say of one job."""
+    stdout, stderr = ((tuple(name.split("/")),) if name else () for name in (invocation.stdout, invocation.stderr))
+    return Wanted(_hinted(tool, invocation, evaluator) + stderr, stdout)
+
+
+def _hinted(tool: CommandLineTool, invocation: Invocation, evaluator: Evaluator) -> Patterns:
+    """The patterns of the hint; none where it says nothing that can be understood."""
     hint = tool.requirement(HINT)
     if hint is None:
         return ()
@@ -122,22 +142,21 @@ def wanted(tool: CommandLineTool, invocation: Invocation, evaluator: Evaluator) 
     return tuple(found)
 
 
-def look(kept: Patterns, directory: Path, known: tuple[str, ...]) -> tuple[str, ...]:
+def look(kept: Wanted, directory: Path, known: tuple[str, ...]) -> tuple[str, ...]:
     """The files of a job that runs: those that were ``known``, and behind them what is new."""
-    if not kept:
-        return known
     seen = dict.fromkeys(known)
-    for found in _matching(kept, directory, _Budget(_MOST_LOOKED_AT)):
+    for found in _matching(kept.stdout + kept.patterns, directory, _Budget(_MOST_LOOKED_AT)):
         if len(seen) >= MAX_SEEN:
             break
         seen.setdefault(found.path)
     return tuple(seen)
 
 
-def save(kept: Patterns, directory: Path, known: Sequence[str] = ()) -> tuple[str, ...]:
+def save(kept: Wanted, directory: Path, known: Sequence[str] = ()) -> tuple[str, ...]:
     """Copy the files of a job that has ended: their paths in the order of the copies' numbers, those that were
     ``known`` first; the empty text for one that is gone. Call it before the outputs leave. Raises nothing."""
-    if not kept:
+    stdout = kept.stdout if known else ()
+    if not (kept.patterns or stdout):
         return ()
     try:
         (directory / SAVED_LOGS).mkdir(exist_ok=True)
@@ -148,13 +167,18 @@ def save(kept: Patterns, directory: Path, known: Sequence[str] = ()) -> tuple[st
     numbers = {path: number for number, path in enumerate(known)}
     saved: dict[str, int] = {}
     try:
-        for found in _matching(kept, directory, _Budget(None)):
+        for found in _matching(kept.patterns, directory, _Budget(None)):
             number = numbers.get(found.path, len(numbers))
             if number < MAX_SAVED and found.path not in saved and _keep(found, folder, str(number)):
                 saved[found.path] = numbers[found.path] = number
+        for found in _matching(stdout, directory, _Budget(None)):
+            if found.path in numbers and found.path not in saved:
+                number = numbers[found.path]
+                if _keep(found, folder, str(number), most=_MOST_OF_STDOUT):
+                    saved[found.path] = number
     finally:
         os.close(folder)
-    return tuple(path if path in saved else "" for path in numbers) if saved else ()
+    return tuple(path if path in saved else "" for path in numbers)
 
 
 def _matching(kept: Patterns, directory: Path, budget: _Budget) -> Iterator[_Found]:
@@ -220,15 +244,15 @@ def _is_file(folder: int, name: str) -> bool:
         return False
 
 
-def _keep(found: _Found, folder: int, name: str) -> bool:
-    """Whether a regular file could be kept under this name."""
+def _keep(found: _Found, folder: int, name: str, most: int | None = None) -> bool:
+    """Whether a regular file, of at most so many bytes, could be kept under this name."""
     try:
         descriptor = os.open(found.name, _READ, dir_fd=found.folder)
     except OSError:
         return False
     with os.fdopen(descriptor, "rb") as source:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(status.st_mode) or (most is not None and status.st_size > most):
             return False
         try:
             with suppress(FileNotFoundError):

@@ -193,3 +193,34 @@ def test_they_are_found_again_after_a_restart(house: House, tmp_path: Path) -> N
     assert after["z.log"] == before["z.log"]
     assert house.content({"path": after["z.log"]}) == b"a\n"
     assert house.content({"path": after["a.log"]}) == b"b\n"
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_streams_with_names_of_their_own(house: House, tmp_path: Path, large: bool) -> None:
+    """Standard error is kept; standard output, which may be data, is shown while the job runs and kept when small."""
+    gate = tmp_path / "gate"
+    more = "head -c 2000000 /dev/zero" if large else "true"
+    script = f"echo said; echo why >&2; while [ ! -e {gate} ]; do sleep 0.02; done; {more}"
+    app = house.install(tool(script) | {"stdout": "deep/my.out", "stderr": "my.err"})
+    with house.scheduling():
+        task = house.queue(app)
+        found = running_logs(house, task, "deep/my.out", "my.err")
+        assert [house.content({"path": found[name]}) for name in ("deep/my.out", "my.err")] == [b"said\n", b"why\n"]
+        gate.touch()
+        assert house.wait(task).status is Status.COMPLETED
+    (attempt,) = house.attempts(task)
+    last = log_ids(attempt.id, attempt.saved)
+    assert set(last) - set(LOG_NAMES) == ({"my.err"} if large else {"my.err", "deep/my.out"})
+    assert last["my.err"] == found["my.err"]
+    assert house.content({"path": last["my.err"]}) == b"why\n"
+    if not large:
+        assert house.content({"path": found["deep/my.out"]}) == b"said\n"
+
+
+def test_output_of_a_job_that_nobody_could_watch_is_no_log(house: House) -> None:
+    app = house.install(tool("echo said") | {"stdout": "my.out"})
+    with house.scheduling():
+        task = house.wait(house.queue(app))
+    (attempt,) = house.attempts(task.id)
+    assert attempt.saved == ()
+    assert not Path(attempt.directory, SAVED_LOGS).exists()
