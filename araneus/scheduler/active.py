@@ -30,6 +30,7 @@ class Active:
 
     task: str
     project: str
+    person: str
     run_on: datetime | None
     run: Run
     claim: bool
@@ -71,6 +72,7 @@ class Active:
         return cls(
             task=task.id,
             project=task.project,
+            person=task.executed_by or task.created_by,
             run_on=task.start_time,
             run=run,
             claim=task.status is Status.QUEUED,

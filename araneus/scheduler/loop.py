@@ -407,4 +407,4 @@ class Scheduler:
             if not self._lanes.busy(active.task) and active.turn_at(self._options.window) <= now:
                 ended, active.inbox, active.more = active.inbox, [], False
                 waiting = active.waiting + len(active.prepared)
-                self._lanes.post(active.task, partial(active.run.turn, ended, waiting))
+                self._lanes.post(active.task, partial(active.run.turn, ended, waiting), active.person)

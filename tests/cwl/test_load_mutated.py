@@ -1,4 +1,4 @@
-"""Real apps with something broken in them: whatever it is, they load or are refused, in moments, and never fail otherwise.
+"""Real apps with something broken in them: whatever it is, they load or are refused, in moments.
 
 Mutations keep the rest of an app as it was, so that they reach further than documents made of nothing but mistakes:
 through registering, the checks of inputs, `araneus lint`, and the engine up to the first jobs.
@@ -36,8 +36,8 @@ PATIENCE = 4.0
 """Seconds of processor time for one document."""
 
 ODD: list[Any] = [
-    None, True, 0, -1, 1e308, 2**63, 10**30, "", "#", "#main", "#main/x/y", "a/b", "\0", "$(", "${", "$(inputs)", "null",
-    "File[]?", "x" * 5000, [], {}, [None], [[]], [{}], {"": None}, {"id": "x"}, {"class": "File"},
+    None, True, 0, -1, 1e308, 2**63, 10**30, "", "#", "#main", "#main/x/y", "a/b", "\0", "$(", "${", "$(inputs)",
+    "null", "File[]?", "x" * 5000, [], {}, [None], [[]], [{}], {"": None}, {"id": "x"}, {"class": "File"},
     {"class": "CommandLineTool"}, {"class": "Workflow", "steps": []}, {"$import": "#main"}, {"type": "array"},
     {"type": "record", "fields": []}, {"type": {"type": {"type": "x"}}}, {"class": None}, ["null"], "v1.0", "v1.2",
     "sbg:draft-2", "draft-3", "sbg:x", "cwl:x", "http://x#y", "__proto__", "class", "\ud800", [0] * 2000,
@@ -134,6 +134,7 @@ def test_a_real_app_with_something_broken_is_read_or_refused(
     strict_javascript: JavaScript, document: dict[str, Any]
 ) -> None:
     before = json.dumps(document)
+    refused: CWLError | None = None
     started = time.process_time()
     try:
         found = examine(document)
@@ -143,6 +144,7 @@ def test_a_real_app_with_something_broken_is_read_or_refused(
         elif isinstance(found.process, Workflow):
             assert all(problem.what for problem in found.broken)
     except CWLError as error:
-        assert all(problem.what and len(str(problem)) < 5000 for problem in error.problems)
+        refused = error
+    assert all(problem.what and len(str(problem)) < 5000 for problem in (refused.problems if refused else ()))
     assert time.process_time() - started < PATIENCE
     assert json.dumps(document) == before

@@ -69,3 +69,70 @@ def test_waking_is_possible_at_any_time() -> None:
     assert not select.select([made.fileno()], [], [], 0)[0]
     made.close(1)
     made.wake()
+
+
+def test_nobody_holds_all_lanes() -> None:
+    """Two people whose work hangs in all their tasks, and one whose work does not."""
+    gate = threading.Event()
+    made: Lanes[int] = Lanes(8)
+
+    def hang() -> int:
+        gate.wait(20)
+        return 1
+
+    try:
+        for number in range(40):
+            made.post(f"slow {number}", hang, "mallory")
+        begun = time.monotonic()
+        for _ in range(10):
+            made.post("quick", lambda: 2, "alice")
+            assert take(made, 1)["quick"].value == 2
+        assert time.monotonic() - begun < 5
+        gate.set()
+        assert len(take(made, 40)) == 40
+    finally:
+        gate.set()
+        made.close(2)
+
+
+def test_whoever_holds_the_fewest_threads_is_next() -> None:
+    gates = [threading.Event() for _ in range(3)]
+    made: Lanes[int] = Lanes(4)
+    begun: list[str] = []
+
+    def wait(name: str, gate: threading.Event) -> int:
+        begun.append(name)
+        gate.wait(20)
+        return 1
+
+    def post(name: str, gate: threading.Event, owner: str) -> None:
+        made.post(name, lambda: wait(name, gate), owner)
+
+    try:
+        for number in range(3):
+            post(f"m{number}", gates[number], "mallory")
+        post("x", gates[0], "xavier")
+        while len(begun) < 4:
+            time.sleep(0.001)
+        post("m3", gates[0], "mallory")
+        post("m4", gates[0], "mallory")
+        post("alice", gates[0], "alice")
+        gates[1].set()  # one of mallory's ends: the place is for alice, who came last
+        while len(begun) < 5:
+            time.sleep(0.001)
+        assert begun[4] == "alice"
+        gates[0].set()
+        gates[2].set()
+        assert len(take(made, 7)) == 7
+    finally:
+        for gate in gates:
+            gate.set()
+        made.close(2)
+
+
+def test_one_lane_is_enough_for_everybody() -> None:
+    made: Lanes[int] = Lanes(1)
+    for number in range(30):
+        made.post(f"task {number}", lambda: 1, f"owner {number % 3}")
+    assert len(take(made, 30)) == 30
+    made.close(1)
