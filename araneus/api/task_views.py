@@ -29,6 +29,7 @@ _MESSAGES: Final = {
     Status.ABORTING: "Aborting",
     Status.ABORTED: "Aborted by user",
 }
+_WAITING: Final = frozenset({Status.CREATING, Status.QUEUED})
 _SPEAK_FOR_THEMSELVES: Final = frozenset({Status.QUEUED, Status.ABORTING})
 """Statuses that the API sets: progress, if any, tells of the status before."""
 
@@ -138,7 +139,7 @@ def execution_status(task: Task, now: datetime) -> dict[str, Any]:
     progress = task.progress or Progress()
     told = task.status not in _SPEAK_FOR_THEMSELVES
     total = _milliseconds(task.start_time, task.end_time or now)
-    queued = total - progress.running_duration if task.status is Status.QUEUED else progress.queued_duration
+    queued, running, executing = _durations(task.status, progress, total)
     # It has been running before: only the machine's room can have put it back.
     waits = {"system_limit": True} if task.status is Status.QUEUED and progress.running_duration else {}
     return waits | {
@@ -146,11 +147,21 @@ def execution_status(task: Task, now: datetime) -> dict[str, Any]:
         "message_code": (told and progress.message_code) or f"task_{task.status.value.lower()}",
         "steps_completed": progress.steps_completed,
         "steps_total": progress.steps_total,
-        "queued_duration": max(0, queued),
-        "running_duration": progress.running_duration,
-        "execution_duration": progress.execution_duration,
+        "queued_duration": queued,
+        "running_duration": running,
+        "execution_duration": executing,
         "duration": total,
     }
+
+
+def _durations(status: Status, progress: Progress, total: int) -> tuple[int, int, int]:
+    """Milliseconds queued, running and executing up to now: what was written last, and what has passed since then in
+    this status. The first two make up the whole."""
+    queued, running, executing = progress.queued_duration, progress.running_duration, progress.execution_duration
+    since = max(0, total - queued - running)
+    if status in _WAITING:
+        return max(0, total - running), running, executing
+    return queued, running + since, executing + since if executing else 0
 
 
 def child_counts(children: Mapping[Status, int] | None) -> dict[str, int]:
