@@ -61,10 +61,11 @@ def fit_output(port: OutputPort, value: Value, *, where: str) -> Value:
     """A workflow output, settled for its port. Raises `OutputError` when it does not fit.
 
     Nulls are let through, alone and in lists: an optional result of a step may be linked to a required output, and a
-    scattered step may have skipped or empty elements. A loose port is never refused a value, and takes a list as it is.
+    scattered step may have skipped or empty elements. A loose port is never refused a value, and takes a list as it is;
+    from several sources flat where it wants a flat one.
     """
     if port.loose and not is_file_value(value):
-        return value
+        return list(_flat(value)) if len(port.source) > 1 and _takes_flat(port.type, value) else value
     settled, found = _settle(port.type, value)
     if port.loose:
         return settled
@@ -114,6 +115,12 @@ def _lenient_readings(kind: Type, value: Value) -> Iterable[Value]:
             flat = [item for part in value for item in (part if isinstance(part, list) else [part])]
             if all(is_file_value(item) for item in flat) and (flat or _takes_files(kind)):
                 yield flat
+
+
+def _takes_flat(kind: Type, value: Value) -> bool:
+    lists = [option for option in options(kind) if isinstance(option, ArrayType)]
+    deep = any(isinstance(inner, ArrayType) for option in lists for inner in options(option.items))
+    return isinstance(value, list) and bool(lists) and not deep
 
 
 def _first(kind: Type, value: Value) -> Iterable[Value]:

@@ -239,6 +239,23 @@ def test_a_name_clash_of_staged_inputs_is_an_error(bench: Bench) -> None:
         bench.prepare(tool, dict(zip("xy", files, strict=True)))
 
 
+def test_copies_bring_their_secondary_files_which_must_not_clash_either(bench: Bench) -> None:
+    tool = load_tool(
+        baseCommand=["echo changed >> x.bam.bai; ls > listing;"],
+        inputs=[bound("x", "File", at={"sbg:stageInput": "copy"}, secondaryFiles=["bai"], valueFrom=expression("null")),
+                bound("y", ["null", "File"], at={"sbg:stageInput": "copy"}, valueFrom=expression("null"))],
+        outputs=[output("o", glob="*.bai")],
+    )  # fmt: skip
+    for name in ("x.bam", "x.bam.bai"):
+        write(bench.directory / "in" / name, "kept\n")
+    index = file_value(write(bench.directory / "other" / "x.bam.bai", "other\n"))
+    given = {"x": file_value(bench.directory / "in" / "x.bam")}
+    with pytest.raises(InputError, match=r"x\.bam\.bai"):
+        bench.prepare(tool, given | {"y": index})
+    assert Path(bench.run(tool, given)["o"]["location"].removeprefix("file://")).read_text() == "kept\nchanged\n"
+    assert (bench.directory / "in" / "x.bam.bai").read_text() == "kept\n"
+
+
 def test_the_job_object_lies_in_the_working_directory(bench: Bench) -> None:
     tool = load_tool(
         baseCommand=["cat", "job.json"],

@@ -263,6 +263,23 @@ def test_several_sources_of_a_scattered_port(
     assert played(process, dict(zip("ij", values, strict=True)), {}, javascript).outputs == {"o": jobs}
 
 
+@pytest.mark.parametrize(
+    ("kind", "merge", "expected"),
+    [
+        (array("File"), None, FILES),
+        (array("File"), "merge_flattened", FILES),
+        (array(array("File")), None, [FILES[:2], FILES[2:]]),
+    ],
+)
+def test_several_sources_of_an_output(kind: Any, merge: str | None, expected: Any, javascript: JavaScript) -> None:
+    source = {"source": ["#i", "#j", "#none"]} | ({"linkMerge": merge} if merge else {})
+    process = load_workflow(
+        inputs=[port("i", array("File")), port("j", array("File")), port("none", array("File"))],
+        outputs=[{"id": "#o", "type": kind} | source],
+    )
+    assert played(process, {"i": FILES[:2], "j": FILES[2:]}, {}, javascript).outputs == {"o": expected}
+
+
 def test_a_scattered_port_needs_a_list(javascript: JavaScript) -> None:
     assert "needs a list" in fed(TAKES_FILE, "File", FILES[0], javascript, scatter="#s.x")
 
