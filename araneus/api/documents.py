@@ -68,6 +68,7 @@ _DIFFERENCES = """\
 - `POST /files/search` reads the query syntax without `AS`, `ORDER BY`, `OFFSET`; it looks into folders only with
   `RECURSIVE`, at 20,000 files in one call at most, and answers a `cont_token` until it has seen everything. What is
   no property of a file is a key of its metadata. Locations are `owner/project[/folder]`.
+- A task may use files of other projects out of which its user may copy; of its own project it may use all.
 - Null in a change of a task leaves name and description as they are (the R client sends it for what is not given);
   the empty text clears a description.
 - A packed body (`Content-Encoding`) is refused with 415 (90008). Signed links answer `If-None-Match` with 304.

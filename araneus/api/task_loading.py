@@ -3,13 +3,14 @@
 Flow: `api.tasks` and `api.task_actions` call these inside a read; the decisions are in `task_checks` and `model.task`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from araneus.api.app_documents import Checked as Form
 from araneus.api.call import Call
+from araneus.api.errors import STATUS
 from araneus.api.services import Services
 from araneus.api.task_bodies import BatchSettings, batch_by
 from araneus.api.task_checks import NOT_CWL, BatchPlan, check, entry, wanted_names
@@ -21,6 +22,7 @@ from araneus.model.file import File
 from araneus.model.ids import AppId, is_uuid
 from araneus.model.output_location import doubts
 from araneus.model.task import Task
+from araneus.model.values import Value
 from araneus.store import apps, files, projects, tasks
 from araneus.store.database import Connection
 
@@ -122,7 +124,7 @@ def examined(conn: Connection, task: Task, using: Examination) -> Task:
     }
     found = check(process, values, files=rows, beside=beside, batch=batch)
     outputs = dict.fromkeys(port.id for port in process.outputs)
-    errors = (*_app_errors(task, using), *found.errors)
+    errors = (*_app_errors(task, using), *found.errors, *_kept_away(conn, task, values, rows, using.username))
     places = doubts(task.output_location, [port.id for port in process.outputs])
     warnings = (
         *(entry(f"The app: {doubt}", None, NOT_CWL) for doubt in using.form.doubts),
@@ -130,6 +132,22 @@ def examined(conn: Connection, task: Task, using: Examination) -> Task:
         *(entry(doubt, None, _ODD_PLACE) for doubt in places),
     )
     return replace(task, inputs=found.inputs, outputs=outputs, errors=errors, warnings=warnings)
+
+
+def _kept_away(
+    conn: Connection, task: Task, values: Mapping[str, Value], rows: Mapping[str, File], username: str
+) -> Iterator[dict[str, Any]]:
+    """Errors for inputs from projects that the user may read but not copy out of: a task elsewhere would copy them."""
+    held: dict[str, bool] = {task.project: True}
+    for port, value in values.items():
+        foreign = {rows[identity].project for identity in file_ids(value) if identity in rows} - {task.project}
+        for project in sorted(foreign):
+            if project not in held:
+                found = projects.permissions(conn, project, username)
+                held[project] = found is not None and found.allow(Permission.COPY)
+            if not held[project]:
+                message = f"Input {port}: you may read the files of project {project}, but not copy them out of it."
+                yield entry(message, port, STATUS[Fault.FILE_COPY_FORBIDDEN][1])
 
 
 def _app_errors(task: Task, using: Examination) -> tuple[dict[str, Any], ...]:

@@ -16,6 +16,7 @@ from araneus.api.routes import ROUTES, RouteTree
 from araneus.model.errors import Refusal
 from tests.api.conftest import Server, add_user, running
 from tests.api.permission_table import COLUMNS, Row, rows
+from tests.api.tasks_fixtures import a_file, act, code, make_lab
 from tests.api.test_errands import ask, finished
 from tests.api.test_files import make_folder
 from tests.api.test_projects import make_project
@@ -232,3 +233,22 @@ def test_lists_count_only_what_one_may_see(places: dict[str, Place]) -> None:
         listed = answer.json()["items"]
         assert int(answer.headers["x-total-matching-query"]) == len(listed)
         assert "rosalind" not in json.dumps(listed), path
+
+
+def test_a_task_elsewhere_is_no_way_around_the_permission_to_copy(server: Server) -> None:
+    """Who may only read a project could let a task in his own write its files out again."""
+    with make_lab(server) as theirs, make_lab(server, "maurice", "Mine") as mine:
+        mine.install()
+        file, own = theirs.file("a.txt"), mine.file("b.txt")
+        with theirs.admit("maurice", read=True, execute=True) as maurice:
+            task = mine.task(inputs={"text": a_file(file)})
+            assert [(error["code"], error["input"]) for error in task["errors"]] == [(5014, "text")]
+            assert code(act(mine, task, "run")) == (400, 7024)
+            beside = a_file(own) | {"secondaryFiles": [a_file(file)]}
+            assert [error["code"] for error in mine.task(inputs={"text": beside})["errors"]] == [5014]
+            theirs.install()
+            inside = {"project": theirs.project, "app": f"{theirs.project}/head", "inputs": {"text": a_file(file)}}
+            assert maurice.post("/v2/tasks", json=inside).json()["errors"] == [], "it stays in its project"
+            granted = f"/v2/projects/{theirs.project}/members/maurice/permissions"
+            assert theirs.client.patch(granted, json={"copy": True}).status_code == 200
+            assert act(mine, task, "run").json()["status"] == "QUEUED"
