@@ -56,8 +56,9 @@ def named_instance(settings: Mapping[str, Any], requirements: Mapping[str, Any])
     none. ``AUTO`` is none, and goes before a hint all the same."""
     hints = (requirements.get(name) for name in HINTS)
     values = [settings.get("instance_type"), *(hint.get("value") for hint in hints if isinstance(hint, Mapping))]
-    named = next((value for value in values if instance_type({"instance_type": value})), "")
-    return "" if instance_type({"instance_type": named}).upper() == "AUTO" else str(named)[:_LONGEST]
+    texts = [value for value in values if isinstance(value, str) and value.isprintable()]
+    named = next((text for text in texts if instance_type({"instance_type": text})), "")
+    return "" if instance_type({"instance_type": named}).upper() == "AUTO" else named[:_LONGEST]
 
 
 def named_type(settings: Mapping[str, Any], requirements: Mapping[str, Any]) -> str:

@@ -390,8 +390,10 @@ def _link_logs(attempt: str, directory: Path, saved: Sequence[str]) -> tuple[str
     for name in _LOGS:
         _link_log(before / name, directory / name)
     (directory / SAVED_LOGS).mkdir()
-    kept = [_link_log(before / SAVED_LOGS / str(n), directory / SAVED_LOGS / str(n)) for n in range(len(saved))]
-    return tuple(saved) if all(kept) else ()
+    kept = directory / SAVED_LOGS
+    return tuple(
+        name if name and _link_log(before / SAVED_LOGS / str(n), kept / str(n)) else "" for n, name in enumerate(saved)
+    )
 
 
 def _link_log(source: Path, target: Path) -> bool:

@@ -88,6 +88,7 @@ def test_a_task_that_is_full_holds_up_nobody_else() -> None:
         ({}, {"sbg:AWSInstanceType": {"value": "c5.xlarge;ebs-gp2;100"}}, "c5.xlarge"),
         ({}, {"sbg:GoogleInstanceType": {"value": "n1-standard-4"}}, "n1-standard-4"),
         ({}, {"sbg:AWSInstanceType": {"value": ["odd"]}}, ""),
+        ({}, {"sbg:AWSInstanceType": {"value": "a\0b"}, "sbg:AzureInstanceType": {"value": "x\ud800"}}, ""),
     ],
 )
 def test_which_type_is_named(settings: dict[str, Any], hints: dict[str, Any], expected: str) -> None:

@@ -431,6 +431,28 @@ def test_files_that_the_app_wanted_kept_are_there_again(house: House, tmp_path: 
     assert b"".join(house.storage.read(log.location)) == b"said\n"
 
 
+def test_logs_that_are_gone_take_no_others_with_them(house: House, tmp_path: Path) -> None:
+    """What was seen while the job ran, and removed by it later, has a number and no copy."""
+    line = f"""echo x > a.log; echo y > b.log; while [ ! -e {tmp_path}/gate ]; do sleep 0.02; done; rm a.log
+        echo > out.txt"""
+    hints = {"sbg:SaveLogs": {"value": "*.log"}}
+    app = house.install(counted(tmp_path, line) | {"hints": hints, "$namespaces": {"sbg": "https://sevenbridges.com"}})
+    given = house.upload("a.txt", b"a")
+    with house.scheduling():
+        task = house.queue(app, {"f": given}, **MEMO)
+        deadline = time.monotonic() + 20
+        while not any(len(attempt.saved) == 2 for attempt in house.attempts(task)):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        (tmp_path / "gate").touch()
+        house.wait(task)
+    again = ran(house, app, {"f": given})
+    assert was_reused(house, again)
+    (attempt,) = house.attempts(again.id)
+    assert house.content({"path": log_ids(attempt.id, attempt.saved)["b.log"]}) == b"y\n"
+    assert "a.log" not in log_ids(attempt.id, attempt.saved)
+
+
 def test_a_crash_between_a_hit_and_its_writing_leaves_nothing(house: House, tmp_path: Path) -> None:
     app, given = house.install(counted(tmp_path)), house.upload("a.txt", b"1")
     ran(house, app, {"f": given})
