@@ -60,7 +60,7 @@ class Bubblewrap:
         self._path = path
         self._etc = etc
         self._patience = patience
-        self._program = program
+        self._program = shutil.which(program, path=path) or program
         self._read_only = _outermost([*_interpreter(), *read_only])
         self._system = (
             *("--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
