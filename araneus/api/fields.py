@@ -12,7 +12,7 @@ commas and unknown names are ignored. Source: API reference, "fields selector". 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -26,15 +26,26 @@ class Selector:
 
     keep: Tree | None
     drop: Tree
+    plain: frozenset[str] | None = field(init=False)
+    """The names to keep when all of them mean whole members."""
+
+    def __post_init__(self) -> None:
+        """Look once through what is kept."""
+        whole = self.keep is not None and all(inner is None for inner in self.keep.values())
+        object.__setattr__(self, "plain", frozenset(self.keep or ()) if whole else None)
 
     def wants(self, name: str) -> bool:
         """Whether a top-level member will be shown: what is dear to compute need not be computed in vain."""
         return (self.keep is None or name in self.keep) and self.drop.get(name, {}) is not None
 
-    def apply(self, value: Mapping[str, Any]) -> dict[str, Any]:
+    def apply(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
         """The selected part of an object, in its own order."""
-        kept = value if self.keep is None else _keep(value, self.keep)
-        return _drop(kept, self.drop) if self.drop else dict(kept)
+        kept = value if self.keep is None or self._has_all(value) else _keep(value, self.keep)
+        return _drop(kept, self.drop) if self.drop else kept
+
+    def _has_all(self, value: Mapping[str, Any]) -> bool:
+        """Whether the whole object is kept: lists make no more than what is wanted."""
+        return self.plain is not None and value.keys() <= self.plain
 
 
 EVERYTHING = Selector(None, {})

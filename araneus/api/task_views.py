@@ -4,7 +4,7 @@ Flow: a resource loads tasks and, when inputs or outputs are wanted, the rows of
 read; `show_task` renders. No I/O here. Source: API reference, tasks, sections 2, 3, 7 and 8.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -56,18 +56,17 @@ class Background:
     children: Mapping[str, Mapping[Status, int]] = field(default_factory=dict)
 
 
-def show_task(task: Task, href: str, background: Background, names: Collection[str] | None = None) -> dict[str, Any]:
+def show_task(task: Task, href: str, background: Background, names: tuple[str, ...] | None = None) -> dict[str, Any]:
     """The task object with the fields of ``names``, as `shown_names` gives them, or all: lists show few, and polling
     asks for one or two.
 
     Fields that do not apply yet (``end_time`` of a draft) are left out, not null.
     """
     shown = {"href": href} if names is None or "href" in names else {}
-    for name in _FIELDS if names is None else names:
-        if name in _FIELDS:
-            value = _FIELDS[name](task, background)
-            if value is not None or name == "description":
-                shown[name] = value
+    for name, show in _shows(names):
+        value = show(task, background)
+        if value is not None or name == "description":
+            shown[name] = value
     return shown
 
 
@@ -124,6 +123,11 @@ _FIELDS: Final[dict[str, _Show]] = {
     "inputs": lambda task, background: show_values(task.inputs, background.files),
     "outputs": lambda task, background: show_values(task.outputs, background.files),
 }
+
+
+@lru_cache(maxsize=1024)
+def _shows(names: tuple[str, ...] | None) -> Sequence[tuple[str, _Show]]:
+    return [(name, _FIELDS[name]) for name in (_FIELDS if names is None else names) if name in _FIELDS]
 
 
 def price(cost: Cost) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from araneus.model.task import TERMINAL
 from araneus.store import tables
 from araneus.store.chunks import chunks
 from araneus.store.page import Page
+from araneus.store.prepared import PreparedIn
 from araneus.store.shape import Shape
 
 _table = tables.charges
@@ -19,7 +20,9 @@ _INSERT = {
     "sqlite": sqlite.insert(_table).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(_table).on_conflict_do_nothing(),
 }
+_COSTS = PreparedIn(select(_table.c.task, _table.c.computation, _table.c.storage), _table.c.task)
 _USED = tuple(tables.attempts.c[name] for name in ("task", "resources", "created_on", "ended_on"))
+_USES = PreparedIn(select(*_USED), tables.attempts.c.task)
 _OVERLAP = {"sqlite": 0, "postgresql": 1000}
 """Numbers of events that are looked at again: on PostgreSQL one may become visible after a later one."""
 
@@ -50,12 +53,10 @@ def unsettled(conn: Connection, limit: int) -> list[tuple[str, int]]:
 def costs(conn: Connection, task_ids: Collection[str], parents: Collection[str]) -> dict[str, Cost]:
     """What the tasks cost that have a bill. ``parents`` are those of them that are parents of batches: they cost what
     their children do."""
-    found: dict[str, Cost] = {}
-    for some in chunks(task_ids):
-        rows = conn.execute(
-            select(_table.c.task, _table.c.computation, _table.c.storage).where(_table.c.task.in_(some))
-        )
-        found.update({task: Cost(computation=computation, storage=storage) for task, computation, storage in rows})
+    found = {
+        task: Cost(computation=computation, storage=storage)
+        for task, computation, storage in _COSTS.all(conn, task_ids)
+    }
     for some in chunks([parent for parent in parents if parent in found]):
         children = conn.execute(
             select(_table.c.parent, func.sum(_table.c.computation), func.sum(_table.c.storage))
@@ -70,10 +71,9 @@ def costs(conn: Connection, task_ids: Collection[str], parents: Collection[str])
 def uses(conn: Connection, task_ids: Collection[str]) -> dict[str, list[Use]]:
     """What the attempts of these tasks used, by task. An attempt that has not ended used nothing."""
     found: dict[str, list[Use]] = {}
-    for some in chunks(task_ids):
-        for task, resources, start, end in conn.execute(select(*_USED).where(tables.attempts.c.task.in_(some))):
-            if end is not None:
-                found.setdefault(task, []).append(Use(resources=resources, start=start, end=end))
+    for task, resources, start, end in _USES.all(conn, task_ids):
+        if end is not None:
+            found.setdefault(task, []).append(Use(resources=resources, start=start, end=end))
     return found
 
 

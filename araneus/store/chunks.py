@@ -8,8 +8,8 @@ T = TypeVar("T")
 _PIECE = 500
 
 
-def chunks(values: Collection[T]) -> Iterator[list[T]]:
-    """The values in lists of at most 500."""
+def chunks(values: Collection[T], most: int = _PIECE) -> Iterator[list[T]]:
+    """The values in lists of at most 500, or of as many as is said."""
     rest = iter(values)
-    while piece := list(islice(rest, _PIECE)):
+    while piece := list(islice(rest, most)):
         yield piece

@@ -97,6 +97,10 @@ class Moment(_Direct[datetime]):
         """The moment in UTC."""
         return _EPOCH + timedelta(microseconds=value)
 
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[int | None], datetime | None]:
+        """The same in one call."""
+        return lambda value: None if value is None else _EPOCH + timedelta(microseconds=value)
+
 
 class Json(_Direct[Any]):
     """A JSON value as text; None is NULL."""
@@ -171,3 +175,7 @@ class Word(_Direct[E], Generic[E]):
     def load(self, value: str) -> E:
         """The member. Raises KeyError for a word that this version does not know."""
         return self._members[value]
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], E | None]:
+        """The same without a call of ours."""
+        return ({None: None} | self._members).__getitem__

@@ -112,6 +112,9 @@ def postgres_engine(url: URL, *, write: bool) -> Engine:
         dbapi_connection.execute("SET TIME ZONE 'UTC'")
         if not write:
             dbapi_connection.execute("SET default_transaction_read_only = on")
+            # Lists are asked for again and again, and to plan one takes longer than to run it. What a plan would have
+            # to know of the parameters, the queries say themselves (`store.task_pages`).
+            dbapi_connection.execute("SET plan_cache_mode = force_generic_plan")
         dbapi_connection.autocommit = usual
 
     event.listen(engine, "handle_error", _in_our_words)

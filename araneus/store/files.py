@@ -28,7 +28,7 @@ from araneus.store.chunks import chunks
 from araneus.store.constraints import refusing
 from araneus.store.locks import Turn, take_turn
 from araneus.store.page import Page
-from araneus.store.prepared import Prepared
+from araneus.store.prepared import Prepared, PreparedIn
 from araneus.store.shape import Shape
 from araneus.store.trees import Filter
 
@@ -37,6 +37,7 @@ _files = Shape(File, _table)
 _brief = Shape(File, _table, without={"location", "origin_task", "tags", "metadata"})
 _LISTED = ""
 _GET = Prepared(select(*_files.columns).where(_table.c.id == bindparam("file")))
+_GET_MANY = PreparedIn(select(*_files.columns), _table.c.id)
 _REFERENCED = union_all(
     select(_table.c.location).where(_table.c.location == bindparam("wanted")),
     select(tables.holds.c.location).where(tables.holds.c.location == bindparam("wanted")),
@@ -86,7 +87,7 @@ def get(conn: Connection, file_id: str) -> File | None:
 
 def get_many(conn: Connection, file_ids: Collection[str]) -> dict[str, File]:
     """The files and folders that exist, by id."""
-    return _by(conn, "id", (_table.c.id.in_(some) for some in chunks(file_ids)))
+    return {file.id: file for file in _files.read_all(_GET_MANY.all(conn, file_ids))}
 
 
 def in_folder(conn: Connection, parent: str, name: str) -> File | None:
@@ -118,18 +119,19 @@ def page(
     brief: bool = False,
 ) -> Page[File]:
     """What stands directly in a folder, by name: with one of the names, one of the tags, made by a task, and for every
-    metadata key one of its values (the text itself, or an element of a list). ``brief`` files are without their
-    location, origin, tags and metadata."""
+    metadata key one of its values (the text itself, or an element of a list). ``brief`` files are to be
+    shown and no more: they have neither location nor origin, tags or metadata."""
     shape = _brief if brief else _files
+    made = shape.parts if brief else shape.read_all
     if names is None and origin_task is None and not metadata and not tags:
         total = _COUNT.scalar(conn, {"folder": parent})
         place = {"folder": parent, "skipped": offset, "most": limit}
-        return Page(shape.read_all(_LIST[shape].all(conn, place)), total)
+        return Page(made(_LIST[shape].all(conn, place)), total)
     which = Filter(names=names, metadata=metadata or {}, tags=tags, origin_task=origin_task)
     wanted = which.conditions(parent)
     query = select(*shape.columns).where(*wanted).order_by(_table.c.name).offset(offset).limit(limit)
     total = conn.execute(select(func.count()).select_from(_table).where(*wanted)).scalar_one()
-    return Page(shape.read_all(conn.execute(query)), total)
+    return Page(made(conn.execute(query)), total)
 
 
 def children_count(conn: Connection, parent: str) -> int:

@@ -6,17 +6,21 @@ compiled, nothing of it is left but the order of its parameters and the conversi
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, TypeAlias, cast
 
-from sqlalchemy import Connection, Dialect, Select
+from sqlalchemy import ColumnElement, Connection, Dialect, Select, bindparam
 from sqlalchemy.sql.compiler import SQLCompiler
+
+from araneus.store.chunks import chunks
 
 Row: TypeAlias = Any
 """A tuple; what is in it depends on the query."""
 _Convert: TypeAlias = Callable[[Any], Any]
 _PLACEHOLDERS: Final = {"sqlite": "qmark", "postgresql": "numeric_dollar"}
 _CURSOR: Final = "araneus_cursor"
+_COUNTS: Final = (1, 10, 100)
+"""Numbers of values for which `PreparedIn` has statements."""
 
 
 class Prepared:
@@ -52,6 +56,26 @@ class Prepared:
         found = self._compiled.get(dialect.name)
         if found is None:
             found = self._compiled[dialect.name] = _Compiled(self.query, dialect)
+        return found
+
+
+class PreparedIn:
+    """A query for the rows in which a column has one of some values. It has no other parameters."""
+
+    def __init__(self, query: Select[Any], column: ColumnElement[Any]) -> None:
+        self._of = {
+            count: Prepared(query.where(column.in_([bindparam(f"value_{place}") for place in range(count)])))
+            for count in _COUNTS
+        }
+
+    def all(self, conn: Connection, values: Collection[Any]) -> list[Row]:
+        """All rows, in no order."""
+        found: list[Row] = []
+        for piece in chunks(dict.fromkeys(values), _COUNTS[-1]):
+            count = next(count for count in _COUNTS if len(piece) <= count)
+            # A value that is named again changes nothing, and one statement serves for many numbers of values.
+            filled = piece + piece[-1:] * (count - len(piece))
+            found += self._of[count].all(conn, {f"value_{place}": value for place, value in enumerate(filled)})
         return found
 
 

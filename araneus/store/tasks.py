@@ -96,10 +96,12 @@ def get_for(
     conn: Connection, task_id: str, username: str, *, needed: frozenset[str] | None = None
 ) -> tuple[Task, Permissions] | None:
     """The task and what a member of its project may do there; None for everybody else. One query. Where the fields
-    that are ``needed`` are named, others may be left as in an empty task."""
+    that are ``needed`` are named, the task has these, and others may be missing: it is to be shown and no more."""
     shape = shape_for(needed)
     row = _GET_FOR[shape].first(conn, {"task": task_id, "username": username})
-    return None if row is None else (shape.read(row), shape.rest(row)[0])
+    if row is None:
+        return None
+    return shape.read(row) if needed is None else shape.part(row), shape.rest(row)[0]
 
 
 def get_many_for(conn: Connection, task_ids: Collection[str], username: str) -> dict[str, Task]:

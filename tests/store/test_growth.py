@@ -5,12 +5,15 @@ rows that the scans of a plan touch. What matches stays the same; all else grows
 """
 
 import itertools
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg import sql
 from sqlalchemy import Connection
 
 from araneus.model.task import Status, Task
@@ -151,12 +154,32 @@ def _touched(conn: Connection, question: Callable[[Connection], object]) -> int:
     for way in ways:
         conn.exec_driver_sql(f"SET {way} = off")
     for statement, parameters in list(seen):
-        explain = f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}"
-        plan: Any = conn.exec_driver_sql(explain, parameters).scalar()
-        total += sum(_of_scans(plan[0]["Plan"]))
+        total += sum(sum(_of_scans(plan)) for plan in _plans(conn, statement, parameters))
     for way in ways:
         conn.exec_driver_sql(f"RESET {way}")
     return total
+
+
+def _plans(conn: Connection, statement: str, parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """How it is run, for these parameters and for any: a statement that comes again and again is planned once."""
+    names: list[str] = []
+
+    def numbered(found: re.Match[str]) -> str:
+        names.append(found[1])
+        return f"${len(names)}"
+
+    driver: Any = conn.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    text = re.sub(r"%\((\w+)\)s", numbered, statement).replace("%%", "%")
+    driver.execute(f"PREPARE asked AS {text}".encode())
+    values = sql.SQL(", ").join(sql.Literal(parameters[name]) for name in names)
+    run = sql.SQL("EXECUTE asked({})").format(values) if names else sql.SQL("EXECUTE asked")
+    for mode in ("force_custom_plan", "force_generic_plan"):
+        driver.execute(f"SET plan_cache_mode = {mode}".encode())
+        told: Any = driver.execute(sql.SQL("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) ") + run).fetchone()
+        yield told[0][0]["Plan"]
+    driver.execute("RESET plan_cache_mode")
+    driver.execute("DEALLOCATE asked")
 
 
 def _of_scans(node: dict[str, Any]) -> Iterator[int]:

@@ -10,7 +10,7 @@ from araneus.model.errors import Fault, Refusal
 from araneus.model.task import Progress, Status
 from araneus.store import tables, tasks
 from araneus.store.database import Database
-from araneus.store.prepared import Prepared
+from araneus.store.prepared import Prepared, PreparedIn
 from araneus.testing import rows
 from araneus.testing.postgres import PrivatePostgres
 
@@ -110,3 +110,17 @@ def test_a_lost_connection_is_replaced(postgresql: Database, server: PrivatePost
         count.all(conn, {"project": P})
     with postgresql.read() as conn:
         assert count.all(conn, {"project": P}) == []
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 10, 11, 100, 101, 250])
+def test_one_of_many_values(database: Database, count: int) -> None:
+    names = [f"n{number:03}" for number in range(250)]
+    with database.write() as writing:
+        rows.add_project(writing, rows.project(P))
+        tasks.insert(writing, *(rows.task(P, name) for name in names))
+    wanted = names[:count]
+    listed = PreparedIn(select(_tasks.c.id, _tasks.c.status), _tasks.c.id)
+    with database.read() as conn:
+        found = listed.all(conn, [*wanted, "unknown", *wanted])
+        assert sorted(found) == [(name, Status.DRAFT) for name in wanted]
+        assert listed.all(conn, wanted[:0]) == []
