@@ -20,9 +20,9 @@ _INHERIT: Final = "sbg:inheritMetadataFrom"
 
 
 def bound(node: Mapping[str, Any], scope: Scope, key: str = "inputBinding") -> Mapping[str, Any] | None:
-    """The mapping of a binding; None when there is none."""
+    """The mapping of a binding; None when there is none, or what editors leave for none (false, an empty text)."""
     value = node.get(key)
-    if value is None:
+    if not value and not isinstance(value, dict):
         return None
     if not isinstance(value, dict):
         scope.problem(f"must be a mapping, not {fields.kind_of(value)}", key)
@@ -125,7 +125,7 @@ def _metadata(value: Mapping[str, Any], scope: Scope) -> dict[str, Value] | Scri
     """Literals and expressions by key, or one expression; ``metadata`` is an old spelling of ``sbg:metadata``."""
     for name in _METADATA:
         given = value.get(name)
-        if given is None or given == "":
+        if not given:
             continue
         if not isinstance(given, dict):
             scope.problem(f"must be a mapping, not {fields.kind_of(given)}", name)

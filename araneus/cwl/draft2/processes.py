@@ -90,7 +90,7 @@ def _stream(node: Mapping[str, Any], scope: Scope, key: str) -> Text | None:
 def _arguments(node: Mapping[str, Any], scope: Scope) -> list[Binding]:
     value = node.get("arguments")
     inner = scope.at("arguments")
-    if value is not None and not isinstance(value, list):
+    if value and not isinstance(value, list):
         inner.problem(f"must be a list, not {fields.kind_of(value)}")
         return []
     found: list[Binding] = []

@@ -47,7 +47,7 @@ def read(node: Mapping[str, Any], scope: Scope) -> tuple[Classes, Classes]:
     hints: Classes = {}
     libraries: list[str] = []
     for section in ("requirements", "hints"):
-        for given, entry, inner in fields.entries(scope, node, section, "class"):
+        for given, entry, inner in fields.entries(scope, _with_class(node, section, scope), section, "class"):
             name = _SPELLINGS.get(given.removeprefix("cwl:"), given.removeprefix("cwl:"))
             if name == "ExpressionEngineRequirement":
                 libraries += _library(entry, inner, "engineConfig")
@@ -70,6 +70,23 @@ def read(node: Mapping[str, Any], scope: Scope) -> tuple[Classes, Classes]:
     return required, hints
 
 
+def _with_class(node: Mapping[str, Any], section: str, scope: Scope | None = None) -> Mapping[str, Any]:
+    """The section, less what says nothing in it: an empty text for all, and entries without a class."""
+    value = node.get(section)
+    if not value:
+        return {}
+    if not isinstance(value, list):
+        return {section: value}
+    kept: list[Any] = []
+    for index, entry in enumerate(value):
+        if entry is None or (isinstance(entry, dict) and not entry.get("class")):
+            if scope is not None:
+                scope.at(section).at(index).doubt("has no class, and is left out")
+        else:
+            kept.append(entry)
+    return {section: kept}
+
+
 def _add(required: Classes, name: str, found: Mapping[str, Any]) -> None:
     before = required.get(name, {})
     if "envDef" in before:
@@ -86,7 +103,7 @@ def type_names(node: Mapping[str, Any], scope: Scope, outer: Names | None) -> Na
     """The types that SchemaDefRequirement names, before those of the processes around."""
     names = Names(outer)
     for section in ("requirements", "hints"):
-        for given, entry, inner in fields.entries(scope, node, section, "class"):
+        for given, entry, inner in fields.entries(scope, _with_class(node, section), section, "class"):
             if given == "SchemaDefRequirement":
                 for name, definition, place in fields.entries(inner, entry, "types", "name"):
                     names.define(name, definition, place)

@@ -14,7 +14,13 @@ from araneus.cwl.typedsl import MAX_DEPTH, MAX_SIZE, MAX_SUFFIXES, PRIMITIVES, m
 from araneus.cwl.types import ANY, NULL, ArrayType, EnumType, Primitive, RecordField, RecordType, Type, union
 
 _TEXT: Final = Primitive("string")
-_OTHER_NAMES: Final = {"any": "Any", "file": "File", "str": "string", "bool": "boolean", "integer": "int"}
+_OTHER_NAMES: Final = {
+    "any": "Any",
+    "file": "File",
+    "str": "string",
+    "bool": "boolean",
+    "integer": "int",
+} | dict.fromkeys(("map", "bytes"), "Any")
 
 
 class Names:

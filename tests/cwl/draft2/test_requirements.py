@@ -7,7 +7,17 @@ import pytest
 from araneus.cwl.command import resources
 from araneus.cwl.expressions import evaluator_for
 from araneus.cwl.load import examine
-from tests.cwl.draft2.documents import draft2_tool, expression, load_tool, load_workflow, output, port, step
+from araneus.cwl.types import ANY
+from tests.cwl.draft2.documents import (
+    draft2_tool,
+    draft2_workflow,
+    expression,
+    load_tool,
+    load_workflow,
+    output,
+    port,
+    step,
+)
 from tests.cwl.running import Bench
 
 
@@ -94,3 +104,58 @@ def test_a_workflow_gives_its_requirements_to_steps_that_have_none(bench: Bench)
     )
     found = [resources(each.run, {}, evaluator_for(each.run, bench.javascript)).cores for each in process.steps]
     assert found == [5, 2, 3]
+
+
+NOTHINGS: list[Any] = [False, "", [], None]
+
+
+@pytest.mark.parametrize("nothing", NOTHINGS)
+def test_what_editors_leave_for_nothing_is_nothing(nothing: Any) -> None:
+    tool = draft2_tool(
+        inputs=[port("x", inputBinding=nothing)],
+        outputs=[{"id": "#o", "type": ["null", "File"], "outputBinding": nothing},
+                 {"id": "#p", "type": ["null", "File"], "outputBinding": {"glob": "*", "sbg:metadata": nothing}}],
+        arguments=nothing, hints=nothing, requirements=nothing,
+    )  # fmt: skip
+    examined = examine(tool)
+    assert (examined.doubts, examined.broken) == ((), ())
+    assert examined.process.inputs[0].binding is None
+    steps = [step("S", tool, {"x": "#i"}, hints=nothing, requirements=nothing, scatter=nothing or None)]
+    assert examine(draft2_workflow(inputs=[port("i")], steps=steps)).doubts == ()
+
+
+def test_entries_without_a_class_are_left_out_with_a_doubt() -> None:
+    found = examine(draft2_tool(hints=[{"value": 1}, None, {"class": ""}, {"class": "sbg:CPURequirement", "value": 2}]))
+    assert [doubt.where for doubt in found.doubts] == ["hints/0", "hints/1", "hints/2"]
+    assert found.process.requirement("sbg:CPURequirement") == {"value": 2}
+
+
+@pytest.mark.parametrize("kind", ["map", "bytes", {"type": "map", "values": "string"}])
+def test_types_that_are_not_told_apart_take_anything(kind: Any) -> None:
+    (found,) = load_tool(inputs=[port("x", kind)]).inputs
+    assert found.type == ANY
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"dockerPull": "a", "dockerImageId": ""}, {"dockerPull": "a"}),
+        ({"dockerPull": "a", "dockerImageId": "3f8c29"}, {"dockerPull": "a"}),
+        ({"dockerPull": "", "dockerImageId": "b"}, {"dockerImageId": "b"}),
+        ({"dockerPull": None, "dockerImageId": ""}, None),
+    ],
+)
+def test_an_image_goes_by_its_name(given: dict[str, Any], kept: dict[str, Any] | None) -> None:
+    tool = load_tool(hints=[{"class": "DockerRequirement"} | given])
+    assert tool.requirement("DockerRequirement") == kept
+    assert kept is None or "DockerRequirement" in tool.requirements
+
+
+@pytest.mark.parametrize("name", ["sbg:SaveLogs", "sbg:saveLogs"])
+def test_logs_to_be_kept_are_a_hint_in_either_spelling(name: str) -> None:
+    assert load_tool(hints=[{"class": name, "value": "*.log"}]).hints["sbg:SaveLogs"]
+
+
+@pytest.mark.parametrize("name", ["sbg:AWSInstanceType", "sbg:GoogleInstanceType"])
+def test_instance_types_are_hints(name: str) -> None:
+    assert load_tool(hints=[{"class": name, "value": "c4.8xlarge"}]).hints[name] == {"value": "c4.8xlarge"}
