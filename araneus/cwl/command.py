@@ -6,6 +6,7 @@ contents, listings) through the caller's `Locate`. Source: CWL v1.2 CommandLineT
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from araneus.cwl import inplace
 from araneus.cwl.binding import Scope, command_line
@@ -24,6 +25,9 @@ from araneus.model.job import Resources
 from araneus.model.values import FileValue, Value
 
 __all__ = ["FileLiteral", "FileMount", "Invocation", "Layout", "prepare", "resources", "run_expression"]
+
+
+_OF_THE_SYSTEM: Final = frozenset({"proc", "dev", "sys"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +130,12 @@ def _work_directory(tool: CommandLineTool, layout: Layout) -> str:
     where = "DockerRequirement/dockerOutputDirectory"
     if not isinstance(wanted, str) or not wanted.startswith("/") or ".." in wanted.split("/") or "\0" in wanted:
         raise InputError(Problem(where, f"must be an absolute path, not {str(wanted)[:80]!r}"))
-    if not wanted.strip("/"):
+    parts = [part for part in wanted.split("/") if part not in {"", "."}]
+    if not parts:
         raise InputError(Problem(where, "cannot be the root directory"))
-    return wanted.rstrip("/")
+    if parts[0] in _OF_THE_SYSTEM:
+        raise InputError(Problem(where, f"cannot be in /{parts[0]}, which belongs to the system"))
+    return "/" + "/".join(parts)
 
 
 def _environment(tool: CommandLineTool, scope: Scope, layout: Layout, work: str) -> dict[str, str]:

@@ -283,7 +283,8 @@ def _expression_tool(node: Mapping[str, Any], scope: Scope, common: dict[str, An
 
 
 def _tool(node: Mapping[str, Any], scope: Scope, common: dict[str, Any]) -> CommandLineTool:
-    streams: dict[str, str | None] = {name: fields.text(scope, node, name) for name in sorted(STREAMS)}
+    # Converters of the platform write an empty text for none.
+    streams: dict[str, str | None] = {name: fields.text(scope, node, name) or None for name in sorted(STREAMS)}
     for stream in ("stdout", "stderr"):
         users = stream_ports(node, "outputs", stream)
         if users:

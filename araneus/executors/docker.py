@@ -106,13 +106,18 @@ class CommandLineEngine:
             )
         if "exec:" in said[-1]:
             return Outcome(
-                reason=Reason.COMMAND_NOT_FOUND, message=f"The image cannot run the command: {said[-1][:500]}"
+                reason=Reason.COMMAND_NOT_FOUND, message=f"The image cannot run the command: {_why(said[-1])}"
             )
         return Outcome(reason=Reason.NOT_STARTED, message=f"The container could not be started: {said[-1][:500]}")
 
     def end(self, attempt: str) -> None:
         """See `Engine.end`."""
         self._images.ask("rm", "--force", "--volumes", container_name(attempt), patience=20)
+
+
+def _why(said: str) -> str:
+    """Of what an engine says about a command the end: the program and what is wrong with it."""
+    return said.rpartition("exec: ")[2].partition(": OCI runtime")[0].removesuffix(": unknown")[:300]
 
 
 def container_name(attempt: str) -> str:

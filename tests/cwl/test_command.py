@@ -296,7 +296,7 @@ def test_a_required_container_may_move_the_working_directory(bench: Bench) -> No
     invocation = bench.prepare(tool(arguments=["$(runtime.outdir)"], requirements={"DockerRequirement": requirement}))
     assert (invocation.work, invocation.environment["HOME"], invocation.command) == ("/out", "/out", ("/out",))
     assert invocation.container_required
-    for wrong in ("out", "/a/../b", "/", "//"):
+    for wrong in ("out", "/a/../b", "/", "//", "/.", "/././/", "/proc/self", "/dev", "//sys/fs"):
         bad = tool(requirements={"DockerRequirement": {"dockerPull": "alpine", "dockerOutputDirectory": wrong}})
         with pytest.raises(InputError, match="dockerOutputDirectory"):
             bench.prepare(bad)

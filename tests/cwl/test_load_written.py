@@ -420,6 +420,15 @@ def test_a_hint_that_says_nothing_is_ignored() -> None:
     }
 
 
+@pytest.mark.parametrize("version", ["v1.0", "v1.2"])
+def test_streams_without_a_name_are_none(version: str) -> None:
+    """As converters of the platform's older apps write them."""
+    found = load_tool(cwlVersion=version, stdin="", stdout="", stderr="", outputs={"o": "stdout"})
+    assert (found.stdin, found.stderr) == (None, None)
+    assert found.stdout == load_tool(cwlVersion=version, outputs={"o": "stdout"}).stdout
+    assert load_tool(stdout="").stdout is None
+
+
 def test_an_output_listed_twice_is_one() -> None:
     run = tool(outputs={"o": {"type": "File", "outputBinding": {"glob": "*"}}})
     found = examine(workflow(steps={"s": step(run, out=["o", {"id": "o"}])}))

@@ -118,6 +118,8 @@ def test_commands_that_the_image_lacks(
     outcome = run(docker, jobs / "a", *command, image=IMAGE, stderr="err.txt").outcome
     assert outcome.reason is reason
     assert words in outcome.message
+    assert "runtime" not in outcome.message
+    assert outcome.message.startswith(f'The image cannot run the command: "{command[0]}": ')
 
 
 @pytest.mark.container
