@@ -169,15 +169,19 @@ def test_durations_add_up_while_a_task_waits_runs_and_when_it_has_ended(owner: V
     app = owner.app(project, "busy", shell("sleep 2", requirements=asking(4)))
     tasks = [owner.run(app, {}, **STAYS) for _ in range(3)]
     seen: set[str] = set()
+    executing = 0
     left = set(tasks)
     while left:
         for task in list(left):
             found = owner.get(f"/tasks/{task}")
             status = found["execution_status"]
             seen.add(found["status"])
+            if found["status"] == "RUNNING":
+                executing = max(executing, status["execution_duration"])
             assert status["queued_duration"] + status["running_duration"] == status["duration"], found
             assert 0 <= status["execution_duration"] <= status["running_duration"], found
             if found["status"] == "COMPLETED":
                 left.discard(task)
         time.sleep(0.1)
     assert seen >= {"QUEUED", "RUNNING", "COMPLETED"}
+    assert executing > 1000

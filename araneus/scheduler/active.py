@@ -253,9 +253,17 @@ class Active:
             completed=self.shown.steps_completed, total=self.shown.steps_total
         )
 
+    @property
+    def _has_just_begun(self) -> bool:
+        """Whether its first process has started and that does not show yet; goes with the write of the job."""
+        if self.claim or self.queued or self.verdict is not None or self.times.started_on is None:
+            return False
+        return self.shown is None or not self.shown.execution_duration
+
     def _progress(self, now: float, at: datetime) -> Progress | None:
         """The progress to show, when it differs from the one shown and the last one is old enough."""
-        if not self._is_behind or now - self.shown_at < PROGRESS_INTERVAL:
+        is_late = self._is_behind and now - self.shown_at >= PROGRESS_INTERVAL
+        if not is_late and not (self.jobs and self._has_just_begun):
             return None
         self.shown_at = now
         self.shown = progress(

@@ -345,6 +345,37 @@ class JobsContract:
             assert logs.get(conn, last[:-1] + "f") is None
             assert logs.get(conn, log_ids(new_uuid())[LOG_NAMES[0]]) is None
 
+    def test_files_that_an_app_wants_kept_are_found_while_the_attempt_runs_and_later(self, database: Database) -> None:
+        with database.write() as conn:
+            project = rows.add_project(conn, rows.project())
+            rows.add_task(conn, rows.task(project.id, "t"))
+            jobs.upsert(conn, [rows.job("t", key) for key in ("a", "b")])
+            first, stopped = (
+                replace(rows.attempt(rows.job("t", key)), id=new_uuid(), instance="c5.large;ebs-gp2;5") for key in "ab"
+            )
+            jobs.insert_attempts(conn, [first, stopped])
+            seen = ("d/x é.log", "gone")
+            jobs.note_logs(conn, {first.id: seen, stopped.id: seen, "unknown": seen})
+            jobs.note_logs(conn, {})
+            assert jobs.attempts_for(conn, "t") == [replace(each, logs=seen) for each in (first, stopped)]
+            ids = log_ids(first.id, seen)
+            running = logs.get(conn, ids["d/x é.log"])
+            assert running is not None
+            assert (running.name, running.location) == ("x é.log", f"job:{first.id}/work/d/x é.log")
+            won, cancelled = Outcome(reason=Reason.SUCCEEDED, logs=(seen[0], "")), Outcome(reason=Reason.CANCELLED)
+            jobs.end_attempts(conn, [(first.id, won, rows.at(7)), (stopped.id, cancelled, rows.at(7))])
+            jobs.note_logs(conn, {first.id: (*seen, "late")})
+            ended, other = jobs.attempts_for(conn, "t")
+            assert (ended.logs, ended.saved, other.saved) == (seen, (seen[0], ""), seen)
+            assert log_ids(ended.id, ended.saved).items() >= {("d/x é.log", ids["d/x é.log"])}
+            copy = logs.get(conn, ids["d/x é.log"])
+            assert copy is not None
+            assert (copy.name, copy.location) == ("x é.log", f"job:{first.id}/saved/0")
+            assert logs.get(conn, ids["gone"]) is None
+            left = logs.get(conn, log_ids(stopped.id, seen)["gone"])
+            assert left is not None
+            assert left.location == f"job:{stopped.id}/work/gone"
+
     def test_ten_thousand_jobs(self, database: Database) -> None:
         with database.write() as conn:
             project = rows.add_project(conn, rows.project())
