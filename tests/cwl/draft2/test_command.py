@@ -35,6 +35,31 @@ def test_inputs_without_a_position_stand_at_zero(bench: Bench) -> None:
     assert line(bench, {"b": "B", "a": "A"}, inputs=[bound("b"), bound("a", position=None)]) == "echo A B"
 
 
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("a b", "a b"),
+        ({"valueFrom": "v"}, "v"),
+        ({"prefix": "", "valueFrom": "v"}, "v"),
+        ({"prefix": "-p", "valueFrom": "v"}, "-p v"),
+        ({"prefix": "-p", "separate": False, "valueFrom": "v"}, "-pv"),
+        ({"prefix": "-p=", "separate": False, "valueFrom": expression("$job.inputs.n + 1")}, "-p=4"),
+        ({"prefix": "-p", "valueFrom": expression("['a', 'b']")}, "-p a -p b"),
+        ({"prefix": "-p", "itemSeparator": ",", "valueFrom": expression("['a', 'b']")}, "-p a,b"),
+        ({"prefix": "-p", "valueFrom": expression("true")}, "-p"),
+        ({"prefix": "-p", "valueFrom": expression("false")}, ""),
+        ({"prefix": "-p", "valueFrom": expression("null")}, ""),
+        ({"prefix": "-p"}, ""),
+        ({"prefix": ";", "valueFrom": "echo $? > code.log"}, "; echo $? > code.log"),
+        (expression("$job.inputs.n"), "3"),
+        (5, "5"),
+        (None, ""),
+    ],
+)
+def test_the_words_of_one_argument(bench: Bench, argument: Any, words: str) -> None:
+    assert line(bench, {"n": 3}, inputs=[port("n", "int")], arguments=[argument]) == f"echo {words}".strip()
+
+
 def test_positions_may_be_expressions_or_text(bench: Bench) -> None:
     later = expression("{ return $job.inputs.n * 2 }")
     assert line(

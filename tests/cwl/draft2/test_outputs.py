@@ -179,6 +179,20 @@ def test_contents_for_output_eval(bench: Bench) -> None:
     assert one(bench, "int", glob="job.json", loadContents=True, outputEval=script) == 1
 
 
+@pytest.mark.parametrize(("character", "length"), [("a", 65536), ("\u00e9", 32768)])
+def test_contents_are_the_beginning_of_a_file(bench: Bench, character: str, length: int) -> None:
+    make = f"head -c 40000 /dev/zero | sed 's/\\x00/{character * 2}/g' > n; :"
+    length_ = expression("$self[0].contents.length")
+    assert one(bench, "int", make, glob="n", loadContents=True, outputEval=length_) == length
+
+
+def test_contents_that_end_within_a_character_or_are_no_text(bench: Bench) -> None:
+    text = expression("$self[0].contents.length > 10 ? 'long' : $self[0].contents.length")
+    cut = "(printf x; head -c 40000 /dev/zero | sed 's/\\x00/\u00e9/g') > n; :"
+    assert one(bench, "string", cut, glob="n", loadContents=True, outputEval=text) == "long"
+    assert one(bench, "int", "printf 'a\\377b' > n; :", glob="n", loadContents=True, outputEval=text) == 3
+
+
 def test_what_is_no_file_is_not_held_against_its_type(bench: Bench) -> None:
     assert one(bench, "int", outputEval=expression("1 < 2")) is True
     assert one(bench, ["null", "string"], outputEval=expression("5")) == 5
