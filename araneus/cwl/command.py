@@ -43,10 +43,11 @@ class Layout:
 class Invocation:
     """Everything that must be put in place and run, in the tool's own view of paths.
 
-    ``stdin`` is a path, ``stdout`` and ``stderr`` are names relative to ``work``. ``container`` holds the fields of
-    DockerRequirement. ``inputs`` are those that expressions saw, with paths. ``origins`` maps each staged path to the
-    file value that was staged there, and ``locate`` finds the bytes of what was staged. What is staged at the paths
-    ``in_place`` is changed there for all that comes after the job.
+    ``stdin`` is a path, ``stdout`` and ``stderr`` are names relative to ``work``; so is ``written``, to which a command
+    of sbg:draft-2 sends its standard output itself. ``container`` holds the fields of DockerRequirement. ``inputs`` are
+    those that expressions saw, with paths. ``origins`` maps each staged path to the file value that was staged there,
+    and ``locate`` finds the bytes of what was staged. What is staged at the paths ``in_place`` is changed there for all
+    that comes after the job.
     """
 
     command: tuple[str, ...]
@@ -54,6 +55,7 @@ class Invocation:
     stdin: str | None = None
     stdout: str | None = None
     stderr: str | None = None
+    written: str | None = None
     mounts: tuple[FileMount, ...] = ()
     literals: tuple[FileLiteral, ...] = ()
     container: Mapping[str, Value] | None = None
@@ -98,6 +100,7 @@ def prepare(
     seen = fill_work_directory(tool, stage, seen_inputs(tool, placed), runtime, evaluator)
     scope = Scope(inputs=seen, runtime=runtime, evaluator=evaluator)
     command, stdin, stdout = command_line(tool, scope), _stdin(tool, scope), _stream(tool.stdout, scope, "stdout")
+    written = stdout if dialect else None
     if dialect:
         command, stdin, stdout = redirected(command, stdin, stdout), None, None
         stage.offer(f"{work}/{JOB_FILE}", job_text(seen, runtime))
@@ -107,6 +110,7 @@ def prepare(
         stdin=stdin,
         stdout=stdout,
         stderr=_stream(tool.stderr, scope, "stderr"),
+        written=written,
         mounts=stage.mounts(),
         literals=stage.literals(),
         container=container,

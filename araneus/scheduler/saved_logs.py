@@ -121,7 +121,8 @@ class Watch:
 
 def wanted(tool: CommandLineTool, invocation: Invocation, evaluator: Evaluator) -> Wanted:
     """What the hint, and the names of the streams, say of one job."""
-    stdout, stderr = ((tuple(name.split("/")),) if name else () for name in (invocation.stdout, invocation.stderr))
+    out = invocation.stdout or invocation.written
+    stdout, stderr = (((tuple(name.split("/")),) if name else ()) for name in (out, invocation.stderr))
     return Wanted(_hinted(tool, invocation, evaluator) + stderr, stdout)
 
 

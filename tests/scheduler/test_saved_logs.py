@@ -224,3 +224,20 @@ def test_output_of_a_job_that_nobody_could_watch_is_no_log(house: House) -> None
     (attempt,) = house.attempts(task.id)
     assert attempt.saved == ()
     assert not Path(attempt.directory, SAVED_LOGS).exists()
+
+
+def test_standard_output_of_draft_2_while_the_job_runs(house: House, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    script = f"echo said; while [ ! -e {gate} ]; do sleep 0.02; done; echo more"
+    document = {
+        "class": "CommandLineTool", "cwlVersion": "sbg:draft-2", "id": "x", "baseCommand": ["sh", "-c", f"'{script}'"],
+        "stdout": "standard.out", "inputs": [], "outputs": [],
+    }  # fmt: skip
+    app = house.install(document)
+    with house.scheduling():
+        task = house.queue(app)
+        found = running_logs(house, task, "standard.out")
+        assert house.content({"path": found["standard.out"]}) == b"said\n"
+        gate.touch()
+        assert house.wait(task).status is Status.COMPLETED
+    assert house.content({"path": found["standard.out"]}) == b"said\nmore\n"
