@@ -18,7 +18,7 @@ import msgspec
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from araneus.api import urls, wire
+from araneus.api import origins, urls, wire
 from araneus.api.auth import authenticate
 from araneus.api.call import Answer, Budget, Call, Route, Stream, Takes
 from araneus.api.documented import missing
@@ -109,6 +109,9 @@ class _Edge:
         await self._send(exchange, answer, receive, send)
 
     async def _answer(self, exchange: _Exchange, receive: Receive) -> Answer:
+        asked = origins.preflight(exchange.method, exchange.headers)
+        if asked is not None:
+            return asked
         settings = self._services.settings
         exchange.base = urls.base_url(
             headers=exchange.headers,
@@ -222,7 +225,8 @@ class _Edge:
         bare = answer.status in _BARE
         body = b"" if stream or bare else wire.encode(answer.value)
         headers = _headers(exchange.budget, exchange.request_id)
-        headers.extend((name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers)
+        told = (*answer.headers, *origins.for_pages(exchange.headers))
+        headers.extend((name.encode("latin-1"), value.encode("latin-1")) for name, value in told)
         if stream is None and not bare:
             headers.append((b"content-type", b"application/json"))
         if not bare:

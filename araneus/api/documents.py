@@ -71,6 +71,7 @@ _DIFFERENCES = """\
 - A task may use files of other projects out of which its user may copy; of its own project it may use all.
 - Null in a change of a task leaves name and description as they are (the R client sends it for what is not given);
   the empty text clears a description.
+- Pages in browsers may call the API from any origin (CORS), with a token in a header as everybody.
 - A packed body (`Content-Encoding`) is refused with 415 (90008). Signed links answer `If-None-Match` with 304.
 - `more_info` of an error leads to `/v2/docs/api-status-codes` of this server."""
 _HEAD = """# Compatibility

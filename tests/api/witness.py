@@ -82,6 +82,8 @@ def _problem(method: str, raw_path: bytes, head: Message, body: bytes) -> str | 
     missing = {b"x-request-id", b"x-ratelimit-limit"} - {name for name, _ in head["headers"]}
     if missing:
         return f"without {missing}"
+    if method == "OPTIONS" and head["status"] == 204:  # a browser asks for a page, whatever is at the path
+        return None
     route = _route(method, raw_path)
     if route is None:
         return None if head["status"] in _ELSEWHERE else "not a status for a path that is not served"
