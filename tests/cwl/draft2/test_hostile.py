@@ -331,6 +331,43 @@ def test_streams_stay_in_the_working_directory(bench: Bench, name: str) -> None:
         bench.prepare(load_tool(stdout=name))
 
 
+def test_every_mistake_is_told_at_once_with_its_place() -> None:
+    tool = draft2_tool(
+        baseCommand=["a", [1]],
+        arguments=[{"prefix": {}, "valueFrom": [2]}, 5],
+        stdin=[1],
+        successCodes=["three"],
+        inputs=[
+            bound("a", {"type": "sideways"}),
+            bound("b", position="first", separate=[]),
+            bound("c", ["null", {"type": "record", "name": "r", "fields": [{"name": "f", "type": "nope"}]}]),
+            port("d", {"type": "array"}),
+            port("e", inputBinding="x"),
+        ],
+        outputs=[output("o", glob=[[1]], metadata="x", outputEval=5.5, secondaryFiles=[[1]])],
+        hints=[{"class": "sbg:CPURequirement", "value": "two"}],
+        requirements=[
+            {"class": "CreateFileRequirement", "fileDef": [5, {"fileContent": "x"}]},
+            {"class": "EnvVarRequirement", "envDef": [{"envName": "A=B", "envValue": "x"}, {"envName": "C"}]},
+        ],
+    )
+    with pytest.raises(DocumentError) as caught:
+        load_document(draft2_workflow(steps=[step("S", tool), {"id": "#T", "inputs": 5, "scatter": {}}]))
+    told = {problem.where for problem in caught.value.problems}
+    inside = {place.removeprefix("steps/S/run/") for place in told if place.startswith("steps/S/run/")}
+    assert inside == {
+        "baseCommand/1", "arguments/0/prefix", "arguments/0/valueFrom", "stdin", "successCodes",
+        "inputs/a/type/type", "inputs/b/inputBinding/position", "inputs/b/inputBinding/separate",
+        "inputs/c/type/1/fields/f/type", "inputs/d/type/items", "inputs/e/inputBinding",
+        "outputs/o/outputBinding/glob/0", "outputs/o/outputBinding/sbg:metadata",
+        "outputs/o/outputBinding/secondaryFiles/0",
+        "hints/sbg:CPURequirement/value",
+        "requirements/CreateFileRequirement/fileDef/0", "requirements/CreateFileRequirement/fileDef/1/filename",
+        "requirements/EnvVarRequirement/envDef/A=B", "requirements/EnvVarRequirement/envDef/C/envValue",
+    }  # fmt: skip
+    assert {place for place in told if not place.startswith("steps/S")} >= {"steps/T/run", "steps/T/inputs"}
+
+
 def test_a_document_is_not_changed_by_being_read() -> None:
     before = json.dumps(WORKFLOW)
     examine(WORKFLOW)
