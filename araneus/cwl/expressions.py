@@ -100,7 +100,7 @@ class _ProcessEvaluator:
             ) from None
 
     def _value(self, expression: Expression, variables: Mapping[str, Value]) -> Value:
-        failure = "it is not a parameter reference, and the process has no InlineJavascriptRequirement"
+        failure = "it is not a parameter reference, and the process has no InlineJavascriptRequirement; add that to it"
         if expression.path is not None:
             try:
                 return look_up(expression.path, variables)

@@ -14,7 +14,7 @@ from araneus.cwl.errors import DocumentError, Problem
 from araneus.cwl.fields import kind_of
 from araneus.cwl.process import Process
 from araneus.cwl.processes import Builder
-from araneus.cwl.resolve import Document, Library
+from araneus.cwl.resolve import NO_MAPPING, Document, Library
 from araneus.cwl.scope import Report
 from araneus.cwl.text import check_plain, parse_text
 
@@ -41,7 +41,7 @@ def examine(document: Mapping[str, Any], *, name: str = "") -> Examined:
     An app that is stored with such mistakes can still be shown; a new one is refused by whoever asks here.
     """
     if not isinstance(document, dict):
-        raise DocumentError(Problem("", f"a CWL document must be a mapping, not {kind_of(document)}"))
+        raise DocumentError(Problem("", NO_MAPPING + kind_of(document)))
     check_plain(document)
     report = Report()
     library = Library(report)

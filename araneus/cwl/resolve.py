@@ -18,6 +18,7 @@ from araneus.cwl.text import MAX_TEXT, check_plain, parse_text
 from araneus.cwl.vocabulary import with_plain_names
 
 MAX_IMPORTS: Final = 20
+NO_MAPPING: Final = "a CWL document must be a mapping with cwlVersion and class, not "
 _DIRECTIVES: Final = ("$import", "$include", "$mixin")
 PROCESS_CLASSES: Final = frozenset({"CommandLineTool", "ExpressionTool", "Workflow", "Operation"})
 _RUNNABLE: Final = ("CommandLineTool", "ExpressionTool", "Workflow", "Operation")
@@ -141,7 +142,7 @@ class Library:
         """The process of a document that a fragment names; without one ``main``, or the only one."""
         name = fragment.removeprefix("#") if fragment else None
         if not isinstance(document.root, dict):
-            scope.problem(f"a CWL document must be a mapping, not {kind_of(document.root)}")
+            scope.problem(NO_MAPPING + kind_of(document.root))
             return None
         if document.graph is None and "$graph" in document.root:
             scope.problem(f"must be a list of processes, not {kind_of(document.root['$graph'])}", "$graph")

@@ -280,7 +280,7 @@ def _match_nested(nested: Value, where: str, found: list[Problem], depth: int) -
 
 def _show(value: Value) -> str:
     if value is None:
-        return "null"
+        return "null (nothing was given)"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):

@@ -128,7 +128,8 @@ def _file_value(value: FileValue, base: Path, where: str, problems: list[Problem
     except (InputError, UnsupportedError) as error:
         problems += (Problem(where, problem.what) for problem in error.problems)
     except (OSError, ValueError) as error:
-        problems.append(Problem(where, f"{str(reference)[:200]!r} cannot be read: {error}"))
+        why = (error.strerror if isinstance(error, OSError) else None) or error
+        problems.append(Problem(where, f"{str(reference)[:200]!r} cannot be read: {why}"))
     return described
 
 

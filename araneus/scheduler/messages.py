@@ -5,6 +5,7 @@ others failed, and where its logs are. The same plain text goes to the task, to 
 `scheduler.direct`, to the terminal.
 """
 
+import re
 import signal
 from collections.abc import Sequence
 
@@ -77,6 +78,8 @@ _CODES = {
     141: "which means that it wrote into a pipe that nobody read any more (SIGPIPE)",
     143: "which means that it was asked to end (SIGTERM)",
 }
+_OF_THE_TOOL = re.compile(r"(baseCommand|arguments|stdin|stdout|stderr|[A-Za-z]+Requirement)\b")
+"""Places in a tool. What is wrong there is first of all the tool, though other inputs may make it right."""
 _SIGNALS = {item.value: item.name for item in signal.Signals}
 
 
@@ -90,7 +93,9 @@ def job_failed(failure: Failure, *, more: int = 0, logs: str = "") -> str:
     """What made a task fail, in a few lines. ``more`` jobs failed after it; ``logs`` says where its logs are."""
     outcome = failure.outcome
     detail, mark, tail = outcome.message.partition(LAST_LINES)
-    subject = f"{'Job' if failure.is_job else 'Step'} {_name(failure.name)}"
+    kind = "Job" if failure.is_job else "Step"
+    whole = not failure.is_job and not failure.key  # no step of it had begun
+    subject = "The task" if whole else f"{kind} {_name(failure.name)}"
     lines = [_with_detail(f"{subject} {_sentence(outcome)}", outcome.reason, plain(detail.strip(), MAX_DETAIL))]
     if _needs_saying(failure.way):
         lines.append(f"Where: {_way(failure.way)}")
@@ -129,6 +134,8 @@ def internal_error(error: BaseException) -> str:
 def _sentence(outcome: Outcome) -> str:
     code = "that is not known" if outcome.exit_code is None else outcome.exit_code
     sentence = _SENTENCES[outcome.reason].format(code=code)
+    if outcome.reason is Reason.BAD_INPUT and _OF_THE_TOOL.match(outcome.message):
+        sentence = "could not be prepared"
     meaning = _meaning(outcome.exit_code) if outcome.reason is Reason.EXIT_CODE else ""
     return f"{sentence}, {meaning}" if meaning else sentence
 

@@ -257,7 +257,7 @@ def test_types_of_documents(node: Any, words: str) -> None:
         {},
         {"type": "array"},
         {"type": "array", "items": None, "x": 1},
-        {"type": "enum", "symbols": []},
+        {"type": "enum", "symbols": [1]},
         {"type": "map"},
         {"type": "record", "fields": [{"type": "int"}]},
         {"type": "record", "fields": [{"name": "x", "type": "int"}, {"name": "x", "type": "int"}]},

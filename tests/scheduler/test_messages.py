@@ -240,3 +240,27 @@ def test_messages_have_an_end(detail: str, tail: str) -> None:
     assert len(said) <= 6000
     assert said.endswith("cmd.log")
     assert len(app_invalid(detail * 3)) <= 6000
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("inputs/x: must be a File, not 'x'", "was given inputs that do not fit"),
+        ("baseCommand: there is no command to run", "could not be prepared"),
+        ("DockerRequirement/dockerOutputDirectory: cannot be the root directory", "could not be prepared"),
+        ("stdoutput: must be text", "was given inputs that do not fit"),
+    ],
+)
+def test_what_is_wrong_in_a_tool_is_not_said_of_its_inputs(message: str, said: str) -> None:
+    assert job_failed(failure(Reason.BAD_INPUT, message)) == f"Job align {said}: {message}"
+
+
+def test_what_is_wrong_before_any_step_is_said_of_the_task() -> None:
+    known = load_document(tool("true", id="align", inputs={"reads": "File"}))
+    with JavaScript() as javascript:
+        execution = Execution(known, {}, lambda process: evaluator_for(process, javascript))
+        execution.start()
+    assert execution.failure is not None
+    assert job_failed(execution.failure) == (
+        "The task was given inputs that do not fit: reads: must be a File, not null (nothing was given)"
+    )
