@@ -80,6 +80,11 @@ def _submission(directory: Path) -> Submission:
 def main() -> None:
     """Measure and print."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    with tempfile.TemporaryDirectory() as etc:
+        measure(count, Path(etc))
+
+
+def measure(count: int, etc: Path) -> None:
     ways: dict[str, Callable[[int], float]] = {
         "bare posix_spawn": bare_spawn,
         "bare subprocess.run": bare_subprocess,
@@ -87,7 +92,7 @@ def main() -> None:
         "executor, no enclosure, 2 at a time": through(Containers.detect("none"), 2),
     }
     try:
-        ways["executor, bubblewrap, 2 at a time"] = through(Containers.detect("bubblewrap"), 2)
+        ways["executor, bubblewrap, 2 at a time"] = through(Containers.detect("bubblewrap", etc=etc), 2)
     except UnavailableError as problem:
         print(problem)
     figures: dict[str, list[float]] = {name: [] for name in ways}
