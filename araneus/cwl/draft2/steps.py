@@ -50,11 +50,13 @@ class StepReader:
         their sources in short form."""
         fields.unique_ids(self._scope, [name for name, _, _ in self._entries], "steps")
         begun = [self._begun(*entry) for entry in self._entries]
-        fed = [
-            replace(step, inputs=self._step_inputs(step, entry, scope))
-            for step, (_, entry, scope) in zip(begun, self._entries, strict=True)
-            if step is not None
-        ]
+        fed: list[Step] = []
+        for step, (_, entry, scope) in zip(begun, self._entries, strict=True):
+            if step is not None:
+                fed.append(replace(step, inputs=self._step_inputs(step, entry, scope)))
+            else:
+                for _, node, inner in _ports(entry, scope, "inputs"):  # whose mistakes are told as well
+                    self._sources(node, inner)
         place = self._scope.at("outputs")
         outputs = tuple(self._linked(port, place.at(port.id)) for port in ports)
         return tuple(self._settled(step) for step in fed), outputs
@@ -94,7 +96,7 @@ class StepReader:
         found: list[StepInput] = []
         for given, node, inner in _ports(entry, scope, "inputs"):
             source = node.get("source")
-            names = tuple(self._source(each, inner) for each in fields.texts(inner, node, "source") if each)
+            names = self._sources(node, inner)
             port = _port(given, step.id)
             default = _default(step, port, node.get("default"))
             merge = fields.choice(inner, node, "linkMerge", LinkMerge) if node.get("linkMerge") else None
@@ -110,6 +112,9 @@ class StepReader:
             )
         fields.unique_ids(scope, [each.id for each in found], "inputs")
         return tuple(found)
+
+    def _sources(self, node: Mapping[str, Any], scope: Scope) -> tuple[str, ...]:
+        return tuple(self._source(each, scope) for each in fields.texts(scope, node, "source") if each)
 
     def _source(self, given: str, scope: Scope) -> str:
         """``#input`` or ``#step.output`` in short form. Both steps and ports may have dots in their names."""
