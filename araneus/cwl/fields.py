@@ -104,8 +104,8 @@ def title(scope: Scope, node: Mapping[str, Any], key: str) -> str | None:
 def prose(scope: Scope, node: Mapping[str, Any], key: str) -> str | None:
     """A text or a list of texts, which become one."""
     value = node.get(key)
-    if isinstance(value, list) and all(isinstance(line, str) for line in value):
-        return "\n".join(value)
+    if isinstance(value, list) and all(isinstance(line, str | int | float) for line in value):
+        return "\n".join(map(str, value))
     return title(scope, node, key)
 
 

@@ -171,8 +171,7 @@ def _resources(entry: Mapping[str, Any], scope: Scope) -> Mapping[str, Any]:
         elif not _is_number(value) and not isinstance(value, str):
             scope.problem(f"must be a number or an expression, not {fields.kind_of(value)}", key)
         elif isinstance(value, str) and _NUMBER.fullmatch(value):
-            scope.doubt(f"{value!r} is text, and taken for a number: leave the quotes out", key)
-            found[key] = float(value) if "." in value else int(value)
+            found[key] = _unquoted(value, scope, key)
         elif isinstance(value, str) and not is_expression(value):
             scope.problem(f"must be a number or an expression, not the text {value[:40]!r}", key)
         else:
@@ -237,8 +236,15 @@ def _check_dirent(item: Any, scope: Scope) -> None:
         scope.problem(f"must be text, a mapping or an expression, not {fields.kind_of(item)}")
 
 
+def _unquoted(value: str, scope: Scope, key: str) -> int | float:
+    scope.doubt(f"{value!r} is text, and taken for a number: leave the quotes out", key)
+    return float(value) if "." in value else int(value)
+
+
 def _time_limit(entry: Mapping[str, Any], scope: Scope) -> Mapping[str, Any]:
     value = entry.get("timelimit")
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = _unquoted(value, scope, "timelimit")
     if isinstance(value, int | float) and not isinstance(value, bool):
         if value < 0:
             scope.problem(f"must not be negative, but is {value}", "timelimit")
@@ -250,6 +256,8 @@ def _time_limit(entry: Mapping[str, Any], scope: Scope) -> Mapping[str, Any]:
 def _flag_reader(key: str) -> Callable[[Mapping[str, Any], Scope], Mapping[str, Any]]:
     def read_flag(entry: Mapping[str, Any], scope: Scope) -> Mapping[str, Any]:
         value = entry.get(key)
+        if isinstance(value, str) and value.casefold() in fields.SWITCHES:
+            return {key: fields.flag(scope, entry, key, False)}
         if not isinstance(value, bool) and not is_expression(value):
             scope.problem(f"must be true, false or an expression, not {fields.kind_of(value)}", key)
         return {key: value}

@@ -429,6 +429,18 @@ def test_streams_without_a_name_are_none(version: str) -> None:
     assert load_tool(stdout="").stdout is None
 
 
+def test_words_and_numbers_in_quotes_in_requirements() -> None:
+    asked = {"NetworkAccess": {"networkAccess": "Yes"}, "ToolTimeLimit": {"timelimit": "60"}}
+    found = examine(tool(requirements=asked, doc=["Version", 1.5]))
+    assert found.process.requirements == {"NetworkAccess": {"networkAccess": True}, "ToolTimeLimit": {"timelimit": 60}}
+    assert {problem.where for problem in found.doubts} == {
+        "requirements/NetworkAccess/networkAccess",
+        "requirements/ToolTimeLimit/timelimit",
+    }
+    wrong = {"NetworkAccess": {"networkAccess": "maybe"}, "ToolTimeLimit": {"timelimit": "an hour"}}
+    assert len(problems(tool(requirements=wrong))) == 2
+
+
 def test_an_output_listed_twice_is_one() -> None:
     run = tool(outputs={"o": {"type": "File", "outputBinding": {"glob": "*"}}})
     found = examine(workflow(steps={"s": step(run, out=["o", {"id": "o"}])}))
