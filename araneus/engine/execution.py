@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from araneus.cwl.errors import CWLError, ExpressionError, Problem, UnsupportedError
+from araneus.cwl.errors import CWLError, ExpressionError, InputError, OutputError, Problem, UnsupportedError
 from araneus.cwl.expressions import Evaluator
 from araneus.cwl.process import MISSING, CommandLineTool, ExpressionTool, Listing, Process, StepInput, Workflow
 from araneus.engine.calls import Call, Place, Scope
@@ -268,9 +268,12 @@ class Execution:
         outputs: dict[str, Value] = {}
         try:
             for port in scope.plan.workflow.outputs:
-                value = gather(port, scope.values, where=f"{scope.key}/{port.id}" if scope.key else port.id)
+                value = gather(port, scope.values, where=f"{scope.key}/outputs/{port.id}".lstrip("/"))
                 value = self._updates.seen_by(value, scope, None)
                 outputs[port.id] = fit_output(port, value, where=scope.key)
+        except InputError as error:  # of pickValue: what it was given are the results of steps
+            self._fail(scope.key, scope.name, OutputError(*error.problems), way_to(scope.place))
+            return
         except CWLError as error:
             self._fail(scope.key, scope.name, error, way_to(scope.place))
             return

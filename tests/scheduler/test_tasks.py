@@ -384,3 +384,28 @@ def test_progress_counts_steps(house: House) -> None:
     assert len(running) >= 2, seen
     assert all(entry[0] == f"Running {entry[1]}/{entry[2]} steps" for entry in running)
     assert OWNER in PROJECT
+
+
+@pytest.mark.parametrize(
+    ("skipped", "said"),
+    [
+        (True, "first: first_non_null: all of the 2 values are null"),
+        (False, "only: the_only_non_null: 2 of the values are not null, expected one"),
+    ],
+)
+def test_outputs_of_a_workflow_that_cannot_be_picked(house: House, skipped: bool, said: str) -> None:
+    made = {"o": {"type": "string", "outputBinding": {"outputEval": "made"}}}
+    run = tool("true", inputs={"go": "boolean"}, outputs=made)
+    step = {"run": run, "when": "$(inputs.go)", "in": {"go": "go"}, "out": ["o"]}
+    picks = {"first": "first_non_null", "only": "the_only_non_null"}
+    outputs = {
+        name: {"type": "string", "outputSource": ["a/o", "b/o"], "pickValue": method} for name, method in picks.items()
+    }
+    document = {
+        "class": "Workflow", "cwlVersion": "v1.2", "inputs": {"go": "boolean"}, "outputs": outputs,
+        "steps": {"a": step, "b": step}, "requirements": [{"class": "MultipleInputFeatureRequirement"}],
+    }  # fmt: skip
+    with house.scheduling():
+        task = house.wait(house.queue(house.install(document, "flow"), {"go": not skipped}))
+    assert task.status is Status.FAILED
+    assert task.errors[0]["message"] == f"The task left outputs that cannot be used: outputs/{said}"
