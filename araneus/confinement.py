@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from araneus.config import JobSettings, Settings
 from araneus.executors.cgroups import Cgroups
@@ -14,6 +15,9 @@ from araneus.executors.enclosure import Guarded, Host
 from araneus.executors.limits import Policy, job_memory, machine_memory
 from araneus.store import users
 from araneus.store.database import Database
+
+_FEW: Final = 32
+"""Sandboxes that a server makes before it copies what they show of /etc: one that runs for a test needs no copy."""
 
 
 def tool_path(environ_path: str) -> str:
@@ -50,6 +54,7 @@ def build_containers(settings: Settings, allowed: Callable[[], bool]) -> Contain
         rewrite=settings.jobs.images,
         directory=settings.images_directory,
         etc=settings.sandbox_directory,
+        patience=_FEW,
         policy=policy,
         groups=Cgroups.detect(group_name(settings.jobs_directory), policy.memory),
     )
