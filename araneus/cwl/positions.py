@@ -12,6 +12,7 @@ import yaml
 
 from araneus.cwl.errors import Problem
 from araneus.cwl.scope import MAX_SHOWN, short
+from araneus.cwl.vocabulary import plain_name
 
 MAX_TEXT: Final = 2**20
 """Longer texts (characters) are not read again: their problems keep the place in the document alone."""
@@ -30,7 +31,7 @@ def located(problems: Iterable[Problem], text: str) -> tuple[Problem, ...]:
     if not any(problem.where for problem in given) or len(text) > MAX_TEXT or "\n" not in text.strip():
         return given
     try:
-        root = yaml.compose(text, Loader=yaml.CSafeLoader)
+        root = next(yaml.compose_all(text, Loader=yaml.CSafeLoader), None)
     except (yaml.YAMLError, RecursionError):
         return given  # JSON that is not quite YAML
     if root is None:
@@ -94,7 +95,7 @@ def _parts(node: yaml.Node) -> dict[str, _Part]:
     found: dict[str, _Part] = {}
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            for name in _names(key):
+            for name in (*_names(key), plain_name(key.value) if isinstance(key, yaml.ScalarNode) else ""):
                 found.setdefault(name, (key.start_mark, value))
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):

@@ -39,6 +39,11 @@ def with_plain_names(root: Any) -> Any:
     return _plain(root, prefixes)
 
 
+def plain_name(field: str) -> str:
+    """The short name of a field of CWL that has one of the usual prefixes; others as they are."""
+    return _short(field, _USUAL, _FIELDS)
+
+
 def _prefixes(root: Any) -> tuple[str, ...]:
     """The usual prefixes, and those that a ``$namespaces`` in the document gives to the same vocabulary."""
     spaces = [node["$namespaces"] for node in mappings(root) if "$namespaces" in node]

@@ -114,3 +114,12 @@ def test_any_place_in_any_text_is_found_or_not(value: Any, places: list[str]) ->
     text = yaml.safe_dump({"root": value, "$graph": [value]}, default_flow_style=False)
     found = located([Problem(place, "x") for place in places], text)
     assert [problem.where for problem in found] == places
+
+
+def test_fields_in_full_and_a_line_of_dashes_at_the_end_have_lines() -> None:
+    text = "cwlVersion: v1.2\nclass: cwl:CommandLineTool\ncwl:inputs:\n  f:\n    cwl:type: Fil\noutputs: []\n---\n"
+    with pytest.raises(DocumentError) as caught:
+        examine(parse_text(text))
+    assert [(each.where, each.at) for each in located(caught.value.problems, text)] == [
+        ("inputs/f/type", "line 5, column 5")
+    ]
