@@ -67,18 +67,21 @@ def _settlement(case: Case, ours: Seen, theirs: Seen) -> tuple[str, ...] | None:
 
 
 def _repaired(case: Case) -> Iterator[tuple[tuple[str, ...], Case]]:
-    """The case after each repair alone, then after all of them, where they change it."""
+    """The case after each repair alone, then after all of them (one may find what another left), where it changes."""
     found: list[str] = []
+    alone: list[Case] = []
     together = case
     for entry in EXPLAINED:
         if entry.repair is None:
             continue
-        alone = entry.repair(case)
-        if alone != case:
+        before, together = together, entry.repair(together)
+        if together != before:
             found.append(entry.name)
-            yield (entry.name,), alone
-        together = entry.repair(together)
-    if len(found) > 1:
+        changed = entry.repair(case)
+        if changed != case:
+            alone.append(changed)
+            yield (entry.name,), changed
+    if together not in (case, *alone):
         yield tuple(found), together
 
 

@@ -47,6 +47,27 @@ def test_a_class_hides_no_other_difference(name: str, runners: Runners) -> None:
         assert explanation(example.case, seen, theirs, again) is None, how
 
 
+def test_a_class_may_need_another_first(runners: Runners) -> None:
+    """Which list stands in an Any, is seen only where the named type is put in place."""
+    record = {"name": "r", "type": "record", "fields": {"f": {"type": "Any", "inputBinding": {"prefix": "-f"}}}}
+    case = Case(
+        document={
+            "class": "CommandLineTool", "cwlVersion": "v1.2", "baseCommand": "run", "arguments": ["last"],
+            "requirements": {"SchemaDefRequirement": {"types": [record]}},
+            "inputs": {"x": {"type": "#r"}}, "outputs": {},
+        },
+        job={"x": {"f": [1, "two"]}},
+    )  # fmt: skip
+    example = Example(case=case)
+    ours, theirs = runners.answers(case, run=False)
+    assert not same(ours, theirs)
+    names = explanation(case, ours, theirs, _again(example, runners))
+    assert names is not None
+    assert names[:2] == ("bindings of named types", "lists in Any")
+    for how, seen in mutations(ours):
+        assert explanation(case, seen, theirs, _again(example, runners)) is None, how
+
+
 def _again(example: Example, runners: Runners) -> Again:
     """Runs a repaired case, once."""
     known: dict[str, tuple[Seen, Seen]] = {}
