@@ -10,6 +10,7 @@ import asyncio
 import codecs
 import errno
 import secrets
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -36,6 +37,8 @@ PREFIX = "v2"
 DOCS = "/docs"
 """The one page that is also served beside ``/v2``: people look for it there."""
 PIECE = 1024**2
+LATE = 0.1
+"""Seconds between head and body of a request after which its token is looked at again."""
 _BARE = frozenset({204, 304})
 """Answers that have no body."""
 _log = structlog.get_logger("araneus.api")
@@ -128,8 +131,12 @@ class _Edge:
         if route.takes is Takes.STREAM:
             return await self._receive(exchange, route, parameters, receive)
         user = await self._run(self._inline, self._admit, exchange, route)
+        begun = time.monotonic()
         body = await self._body(exchange, receive)
-        return await self._run(False, self._handle, exchange, route, parameters, body, user)
+        late = route.auth and time.monotonic() - begun > LATE
+        return await self._run(
+            False, self._handle_late if late else self._handle, exchange, route, parameters, body, user
+        )
 
     def _find(self, exchange: _Exchange) -> tuple[Route, dict[str, str]]:
         segments = exchange.path.lstrip("/").partition("/")
@@ -166,6 +173,13 @@ class _Edge:
         answer = route.handler(self._call(exchange, route, parameters, body, user), self._services)
         assert isinstance(answer, Answer)
         return answer
+
+    def _handle_late(
+        self, exchange: _Exchange, route: Route, parameters: dict[str, str], body: bytes, user: User | None
+    ) -> Answer:
+        """`_handle`, for a request that took its time: its token may have been revoked since its head was here."""
+        authenticate(exchange.headers, self._services)
+        return self._handle(exchange, route, parameters, body, user)
 
     def _call(
         self, exchange: _Exchange, route: Route, parameters: dict[str, str], body: bytes, user: User | None

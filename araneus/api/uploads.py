@@ -261,6 +261,7 @@ class _PartReceiver:
     upload: Upload
     file: part_files.PartFile
     md5: str | None
+    by: str
 
     def write(self, data: bytes) -> None:
         self.file.write(data)
@@ -271,6 +272,7 @@ class _PartReceiver:
         except FileNotFoundError as error:
             raise Refusal(Fault.UPLOAD_NOT_FOUND, "The upload was aborted while this part arrived.") from error
         with self.services.database.write() as conn:
+            links.check_still_allowed(conn, self.by, self.upload.project, Permission.WRITE)
             uploads.put_part(conn, self.upload.id, part)
         return Answer(value={}, headers=(("etag", f'"{part.etag}"'),))
 
@@ -292,7 +294,7 @@ def put_part(call: Call, services: Services) -> _PartReceiver:
     # Not the part size: a part of one byte more, and an empty last one, is what the Python client makes of some sizes.
     limit = MAX_PART if upload.size is None else min(upload.size, MAX_PART)
     file = part_files.PartFile(directory, check_part_number(number), limit)
-    return _PartReceiver(services, upload, file, call.headers.get("content-md5"))
+    return _PartReceiver(services, upload, file, call.headers.get("content-md5"), by)
 
 
 ROUTES = (
