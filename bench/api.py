@@ -99,7 +99,7 @@ def serve(directory: Path, port: int) -> None:
 
 def connect(port: int) -> socket.socket:
     """A connection, once the server listens."""
-    for _ in range(200):
+    for _ in range(1200):
         try:
             return socket.create_connection(("127.0.0.1", port), timeout=10)
         except ConnectionRefusedError:
@@ -109,16 +109,23 @@ def connect(port: int) -> socket.socket:
 
 def read_answer(connection: socket.socket) -> bytes:
     """One whole answer; it must be a success."""
-    received = connection.recv(262144)
+    received = _more(connection)
     while b"\r\n\r\n" not in received:
-        received += connection.recv(262144)
+        received += _more(connection)
     head, _, body = received.partition(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1.1 200"):
         raise RuntimeError(received[:500].decode("latin-1"))
     length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
     while len(body) < length:
-        body += connection.recv(262144)
+        body += _more(connection)
     return body
+
+
+def _more(connection: socket.socket) -> bytes:
+    piece = connection.recv(262144)
+    if not piece:
+        raise RuntimeError("the server hung up: a connection must not be idle for five seconds")
+    return piece
 
 
 def measure(path: str, connections: list[socket.socket], server: psutil.Process, seconds: float) -> str:

@@ -186,7 +186,6 @@ def every(folder: str) -> Iterator[str]:
     for query in ("", "&name=p0", "&category=PRIVATE", "&tags=x"):
         yield f"/v2/projects?limit=100{query}"
     yield from ("/v2/async/files?limit=100", "/v2/upload/multipart?limit=100", f"/v2/projects/{_USER}/p00/members")
-    yield "/v2/billing/groups/group-of-bench/breakdown/analysis?limit=100"
 
 
 def ask_every(connection: socket.socket, folder: str) -> None:
