@@ -10,7 +10,7 @@ import msgspec
 
 from araneus.api import access, wire
 from araneus.api.call import Answer, Call, Route
-from araneus.api.file_views import LIST_FIELDS, show_file
+from araneus.api.file_views import LIST_FIELDS, is_brief, show_listed
 from araneus.api.files import METADATA
 from araneus.api.places import folder_for
 from araneus.api.services import Services
@@ -74,8 +74,10 @@ def _scroll(conn: Connection, call: Call, folder: File) -> Answer:
         tags=tuple(call.many("tag")),
         origin_task=call.one("origin.task") or None,
     )
-    found = trees.after(conn, folder.id, place[0] if place else None, limit=limit + 1, which=which)
-    shown = [show_file(call, file) for file in found[:limit]]
+    selector = wire.chosen(call, LIST_FIELDS)
+    behind = place[0] if place else None
+    found = trees.after(conn, folder.id, behind, limit=limit + 1, which=which, brief=is_brief(selector))
+    shown = show_listed(call, found[:limit], selector)
     following = encode_token([found[limit - 1].name]) if len(found) > limit else None
     total = trees.count(conn, folder.id, which)
     return wire.stretch(call, shown, total=total, limit=limit, token=following, default=LIST_FIELDS)

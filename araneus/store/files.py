@@ -30,11 +30,10 @@ from araneus.store.locks import Turn, take_turn
 from araneus.store.page import Page
 from araneus.store.prepared import Prepared, PreparedIn
 from araneus.store.shape import Shape
-from araneus.store.trees import Filter
+from araneus.store.trees import BRIEF, Filter
 
 _table = tables.files
 _files = Shape(File, _table)
-_brief = Shape(File, _table, without={"location", "origin_task", "tags", "metadata"})
 _LISTED = ""
 _GET = Prepared(select(*_files.columns).where(_table.c.id == bindparam("file")))
 _GET_MANY = PreparedIn(select(*_files.columns), _table.c.id)
@@ -55,7 +54,7 @@ _LIST = {
         .offset(bindparam("skipped", type_=Integer))
         .limit(bindparam("most", type_=Integer))
     )
-    for shape in (_files, _brief)
+    for shape in (_files, BRIEF)
 }
 """The list without filters, made once: making a statement costs as much as running it."""
 
@@ -121,7 +120,7 @@ def page(
     """What stands directly in a folder, by name: with one of the names, one of the tags, made by a task, and for every
     metadata key one of its values (the text itself, or an element of a list). ``brief`` files are to be
     shown and no more: they have neither location nor origin, tags or metadata."""
-    shape = _brief if brief else _files
+    shape = BRIEF if brief else _files
     made = shape.parts if brief else shape.read_all
     if names is None and origin_task is None and not metadata and not tags:
         total = _COUNT.scalar(conn, {"folder": parent})

@@ -13,6 +13,8 @@ from araneus.store.shape import Shape
 
 _table = tables.files
 _files = Shape(File, _table)
+BRIEF = Shape(File, _table, without={"location", "origin_task", "tags", "metadata"})
+"""Files that are shown in short."""
 _LISTED = ""
 
 
@@ -41,15 +43,19 @@ class Filter:
 ALL = Filter()
 
 
-def after(conn: Connection, parent: str, name: str | None, *, limit: int, which: Filter = ALL) -> list[File]:
+def after(
+    conn: Connection, parent: str, name: str | None, *, limit: int, which: Filter = ALL, brief: bool = False
+) -> list[File]:
     """What stands in a folder behind a name (None: from the start), by name: a place that stays the same whatever else
-    comes and goes."""
+    comes and goes. ``brief`` is that of `files.page`."""
     behind = [] if name is None else [_table.c.name > name]
     if name is not None and which.names is not None:
         # Names and a range beside them: one of the planners reads all that lies in the range.
         which, behind = replace(which, names=[one for one in which.names if one > name]), []
-    query = select(*_files.columns).where(*which.conditions(parent), *behind).order_by(_table.c.name).limit(limit)
-    return _files.read_all(conn.execute(query))
+    shape = BRIEF if brief else _files
+    query = select(*shape.columns).where(*which.conditions(parent), *behind).order_by(_table.c.name).limit(limit)
+    rows = conn.execute(query)
+    return shape.parts(rows) if brief else shape.read_all(rows)
 
 
 def count(conn: Connection, parent: str, which: Filter = ALL) -> int:
