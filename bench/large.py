@@ -41,6 +41,8 @@ _FOLDERS = 200
 _CHILDREN = 500
 _USER = "bench"
 _ENDED = (Status.COMPLETED,) * 17 + (Status.FAILED, Status.FAILED, Status.DRAFT)
+KNOWN = "00000100-0000-4000-8000-000000000000"
+"""A task that the user sees."""
 _INPUTS = {"reads": {"class": "File", "path": "f" * 24, "name": "a.fastq", "size": 1024}, "threads": 4}
 
 
@@ -140,10 +142,9 @@ def _say(name: str, done: tuple[int, float]) -> None:
 
 def hot(first: str) -> list[str]:
     """The paths of the budgets; ``first`` is a folder with many files."""
-    task = "00000100-0000-4000-8000-000000000000"
     return [
-        f"/v2/tasks/{task}?fields=id,status",
-        f"/v2/tasks/{task}",
+        f"/v2/tasks/{KNOWN}?fields=id,status",
+        f"/v2/tasks/{KNOWN}",
         "/v2/tasks?limit=100",
         f"/v2/tasks?project={_USER}/p00&limit=100",
         f"/v2/tasks?project={_USER}/p00&limit=100&fields=_all",

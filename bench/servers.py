@@ -29,6 +29,7 @@ import psutil
 from araneus.store.database import Database
 from bench.api import connect, fill, measure
 from bench.api_tasks import fill_tasks
+from bench.large import KNOWN
 from bench.peers import CannotInstallError, installed, version
 
 _DOCUMENT = '{"class": "CommandLineTool", "cwlVersion": "v1.2", "baseCommand": "true", "inputs": {}, "outputs": {}}'
@@ -130,15 +131,26 @@ def ours(stack: ExitStack, directory: Path) -> tuple[int, psutil.Process, list[s
     return port, process, [f"/v2/tasks/{task}?fields=id,status", "/v2/tasks?limit=10", "/v2/tasks?limit=100"]
 
 
+def kept(stack: ExitStack, directory: Path) -> tuple[int, psutil.Process, list[str]]:
+    """Start our API process on the database that `bench.large` has filled there."""
+    port = _free_port()
+    command = [sys.executable, "-m", "bench.api", "--serve", str(directory), str(port)]
+    process = _started(stack, command, {"PYTHONPATH": str(Path.cwd())})
+    return port, process, [f"/v2/tasks/{KNOWN}?fields=id,status", "/v2/tasks?limit=10", "/v2/tasks?limit=100"]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--kept", type=Path, help="the directory of a database that bench.large has filled and kept")
     options = parser.parse_args()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="araneus-servers-"))).resolve()
         sides = [("araneus", ours(stack, directory))]
+        if options.kept:
+            sides.append(("at size", kept(stack, options.kept.resolve())))
         for peer, start in (("sapporo", sapporo), ("toil", toil)):
             try:
                 sides.append((peer, start(stack, directory, options.runs)))
