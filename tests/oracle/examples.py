@@ -37,6 +37,7 @@ def _globbed(kind: str, glob: Any, **more: Any) -> dict[str, Any]:
 
 _NAMED: Final = {"name": "named", "type": "enum", "symbols": ["one"], "inputBinding": {"prefix": "--named"}}
 _ENUMS: Final = {"type": "array", "items": {"type": "enum", "symbols": ["one", "two"]}}
+_DIGITS: Final = {"type": "enum", "name": "digits", "symbols": ["0", "1"]}
 _LOOSE: Final = {"type": "record", "name": "loose", "fields": [{"name": "may", "type": ["null", "boolean"]}]}
 _SCRIPT: Final[dict[str, Any]] = {"InlineJavascriptRequirement": {}}
 
@@ -141,5 +142,15 @@ EXAMPLES: Final = {
             _run("echo '{\"n\": true}' > cwl.output.json", {"n": {"type": ["string", "int"]}}),
         ),
         run=True,
+    ),
+    "defaults in another spelling": Example(
+        case=_command({"x": {"type": "int", "default": 2.0, "inputBinding": {}}}, {}),
+        more=(
+            _command({"x": {"type": ["boolean", "long"], "default": 2.0, "inputBinding": {}}}, {}),
+            _command({"x": {"type": "long[]", "default": [1, 3.0], "inputBinding": {}}}, {}),
+            _command({"x": {"type": "string", "default": 7, "inputBinding": {}}}, {}),
+            _command({"x": {"type": "int", "default": "42", "inputBinding": {}}}, {}),
+            _command({"x": {"type": _DIGITS, "default": 1, "inputBinding": {}}}, {}),
+        ),
     ),
 }  # fmt: skip
