@@ -10,6 +10,7 @@ import structlog
 from araneus.model.errors import ConcurrentChange, Refusal
 from araneus.scheduler.record import Entry, Written, record
 from araneus.storage.base import Storage
+from araneus.store import tasks
 from araneus.store.database import Database
 
 log = structlog.get_logger("araneus.scheduler")
@@ -42,7 +43,7 @@ class Writer:
             pass
         except Exception as error:
             if len(entries) == 1:
-                return [Trouble(entries[0].task, error)]
+                return [self._trouble(entries[0], error)]
             log.warning("shared_write_failed", tasks=len(entries), error=str(error))
         return [self._write_one(entry) for entry in entries]
 
@@ -54,8 +55,18 @@ class Writer:
                 if last:
                     return Trouble(entry.task, error)
             except Exception as error:
-                return Trouble(entry.task, error)
+                return self._trouble(entry, error)
         raise AssertionError
+
+    def _trouble(self, entry: Entry, error: Exception) -> Written | Trouble:
+        """Jobs of a task that somebody deleted with its project have no place any more, which is no trouble."""
+        try:
+            with self._database.read() as connection:
+                if tasks.get(connection, entry.task) is None:
+                    return Written(entry.task, None)
+        except Exception:
+            log.exception("read_failed", task=entry.task)
+        return Trouble(entry.task, error)
 
     def _commit(self, entries: Sequence[Entry]) -> list[Written]:
         with self._database.write() as connection:

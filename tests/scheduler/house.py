@@ -236,9 +236,12 @@ class House:
         return LocalExecutor(cores=cores, memory=memory, containers=Containers.detect("none"), clock=now)
 
     @contextmanager
-    def scheduling(self, executor: Executor | None = None, options: Options = QUICK) -> Iterator[Scheduler]:
-        """A scheduler in a thread; afterwards jobs go on running, as after a stop of the server."""
-        with JavaScript(workers=2, time_limit=2.0) as javascript, WakeupListener(self.database) as listener:
+    def scheduling(
+        self, executor: Executor | None = None, options: Options = QUICK, script_limit: float = 2.0
+    ) -> Iterator[Scheduler]:
+        """A scheduler in a thread; afterwards jobs go on running, as after a stop of the server. ``script_limit``:
+        seconds that one expression may take."""
+        with JavaScript(workers=2, time_limit=script_limit) as javascript, WakeupListener(self.database) as listener:
             scheduler = Scheduler(
                 self.database,
                 self.storage,

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from araneus.model.errors import Fault, Refusal
+from araneus.model.job import Job, JobStatus
 from araneus.model.task import Status
 from araneus.scheduler.facts import Failed
-from araneus.scheduler.record import Entry, record
+from araneus.scheduler.record import Entry, Written, record
 from araneus.scheduler.writer import Trouble, Writer
 from araneus.storage.base import Blob
 from araneus.storage.posix import PosixStorage
@@ -91,3 +92,9 @@ def test_a_task_that_is_gone_is_answered_with_none(house: House) -> None:
     with house.database.write() as connection:
         (written,) = record(connection, [Entry(task="gone", project="x", root="x", claim=True)], now())
     assert written.status is None
+
+
+def test_jobs_of_a_task_that_is_gone_are_no_trouble(house: House) -> None:
+    job = Job(task="gone", key="sort", name="sort", status=JobStatus.RUNNING, created_on=now())
+    (written,) = Writer(house.database, now).write([Entry(task="gone", project="x", root="x", jobs=(job,))])
+    assert written == Written("gone", None)
