@@ -26,10 +26,10 @@ from araneus.cwl.load import load_path, parse_text
 from araneus.cwl.pack import pack
 from araneus.cwl.ready import ready_inputs
 from araneus.cwl.scope import short
+from araneus.model.file import safe_folder_name
 from araneus.model.values import FileValue, file_values, map_file_values
 from araneus.scheduler.direct import locate
 from araneus.scheduler.jobfile import JobFile, read_job, with_formats
-from araneus.model.file import safe_folder_name
 from tests.conformance.suites import (
     ConformanceTest,
     UnexpectedSuccessError,

@@ -43,6 +43,7 @@ class StepReader:
         self._entries = list(_steps(node, scope))
         self._inputs = frozenset(inputs)
         self._outputs: dict[str, set[str]] = {}
+        self._produced: dict[str, str] = {}
         self._used: set[str] = set()
 
     def read(self, ports: tuple[OutputPort, ...]) -> tuple[tuple[Step, ...], tuple[OutputPort, ...]]:
@@ -50,6 +51,7 @@ class StepReader:
         their sources in short form."""
         fields.unique_ids(self._scope, [name for name, _, _ in self._entries], "steps")
         begun = [self._begun(*entry) for entry in self._entries]
+        self._produced = _produced(self._outputs)
         fed: list[Step] = []
         for step, (_, entry, scope) in zip(begun, self._entries, strict=True):
             if step is not None:
@@ -117,15 +119,13 @@ class StepReader:
         return tuple(self._source(each, scope) for each in fields.texts(scope, node, "source") if each)
 
     def _source(self, given: str, scope: Scope) -> str:
-        """``#input`` or ``#step.output`` in short form. Both steps and ports may have dots in their names."""
+        """``#input`` or ``#step.output`` in short form."""
         name = texts.short(given)
         if name in self._inputs:
             return name
-        for index in (place for place, character in enumerate(name) if character in "./"):
-            step, port = name[:index], name[index + 1 :]
-            if port in self._outputs.get(step, ()):
-                self._used.add(f"{step}/{port}")
-                return f"{step}/{port}"
+        if name in self._produced:
+            self._used.add(self._produced[name])
+            return self._produced[name]
         known = [*self._inputs, *(f"{step}.{port}" for step, ports in self._outputs.items() for port in ports)]
         scope.link(
             f"the source {given[:120]!r} is neither an input of the workflow nor an output of a step"
@@ -139,6 +139,17 @@ class StepReader:
         used = [out for out in (*step.outputs, *produced) if f"{step.id}/{out}" in self._used]
         kept = [out for out in step.outputs if out in produced]
         return replace(step, outputs=tuple(dict.fromkeys([*kept, *used])))
+
+
+def _produced(outputs: Mapping[str, set[str]]) -> dict[str, str]:
+    """What each step gives, ``step/port`` by ``step.port`` and ``step/port``. Both may have dots in their names; where
+    that leaves a choice, the step with the shorter name has it."""
+    return {
+        f"{step}{separator}{port}": f"{step}/{port}"
+        for step in sorted(outputs, key=len, reverse=True)
+        for port in outputs[step]
+        for separator in "./"
+    }
 
 
 def _default(step: Step, name: str, given: Any) -> Any:
