@@ -77,7 +77,9 @@ class _Edge:
         self._routes = RouteTree((*ROUTES, *missing(ROUTES)))
         self._limiter = RateLimiter(settings.rate_limit, settings.rate_window)
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="api")
-        self._inline = services.database.dialect == "sqlite"
+        # Few, for they hand one interpreter lock to each other; none for SQLite, which answers without waiting.
+        inline = services.database.dialect == "sqlite"
+        self._readers = None if inline else ThreadPoolExecutor(settings.readers, thread_name_prefix="read")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -94,6 +96,8 @@ class _Edge:
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 self._threads.shutdown(wait=True)
+                if self._readers is not None:
+                    self._readers.shutdown(wait=True)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
@@ -126,16 +130,16 @@ class _Edge:
         exchange.path = urls.decode_path(exchange.scope.get("raw_path") or exchange.scope["path"].encode())
         route, parameters = self._find(exchange)
         if route.takes is Takes.NOTHING:
-            whole = self._inline and not route.waits
-            return await self._run(whole, self._respond, exchange, route, parameters, b"")
+            pool = self._threads if route.waits else self._readers
+            return await self._run(pool, self._respond, exchange, route, parameters, b"")
         if route.takes is Takes.STREAM:
             return await self._receive(exchange, route, parameters, receive)
-        user = await self._run(self._inline, self._admit, exchange, route)
+        user = await self._run(self._readers, self._admit, exchange, route)
         begun = time.monotonic()
         body = await self._body(exchange, receive)
         late = route.auth and time.monotonic() - begun > LATE
         return await self._run(
-            False, self._handle_late if late else self._handle, exchange, route, parameters, body, user
+            self._threads, self._handle_late if late else self._handle, exchange, route, parameters, body, user
         )
 
     def _find(self, exchange: _Exchange) -> tuple[Route, dict[str, str]]:
@@ -146,10 +150,10 @@ class _Edge:
             raise Refusal(Fault.NOT_FOUND, f"There is nothing at {exchange.path[:200]!r}; the API is under /{PREFIX}.")
         return self._routes.find(exchange.method, segments[2])
 
-    async def _run(self, inline: bool, work: Callable[..., T], *arguments: Any) -> T:
-        if inline:
+    async def _run(self, pool: ThreadPoolExecutor | None, work: Callable[..., T], *arguments: Any) -> T:
+        if pool is None:
             return work(*arguments)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(pool, work, *arguments)
 
     def _respond(self, exchange: _Exchange, route: Route, parameters: dict[str, str], body: bytes) -> Answer:
         """Authentication and handler in one go: one hop to a thread where one is needed."""
@@ -216,9 +220,9 @@ class _Edge:
 
     async def _receive(self, exchange: _Exchange, route: Route, parameters: dict[str, str], receive: Receive) -> Answer:
         """Pass a long body on in pieces of at least a mebibyte, so that a slow client holds no thread."""
-        user = await self._run(self._inline, self._admit, exchange, route)
+        user = await self._run(self._readers, self._admit, exchange, route)
         call = self._call(exchange, route, parameters, b"", user)
-        receiver = await self._run(False, route.handler, call, self._services)
+        receiver = await self._run(self._threads, route.handler, call, self._services)
         assert not isinstance(receiver, Answer)
         try:
             pending, more = bytearray(), True
@@ -227,11 +231,11 @@ class _Edge:
                 pending += message.get("body", b"")
                 more = message.get("more_body", False)
                 if pending and (len(pending) >= PIECE or not more):
-                    await self._run(False, receiver.write, bytes(pending))
+                    await self._run(self._threads, receiver.write, bytes(pending))
                     pending.clear()
-            return await self._run(False, receiver.finish)
+            return await self._run(self._threads, receiver.finish)
         except BaseException:
-            await asyncio.shield(self._run(False, receiver.abandon))
+            await asyncio.shield(self._run(self._threads, receiver.abandon))
             raise
 
     async def _send(self, exchange: _Exchange, answer: Answer, receive: Receive, send: Send) -> None:
@@ -255,7 +259,7 @@ class _Edge:
         gone = asyncio.ensure_future(_departure(receive))
         try:
             while exchange.method != "HEAD" and not gone.done():
-                piece = await self._run(False, next, stream.pieces, None)
+                piece = await self._run(self._threads, next, stream.pieces, None)
                 if piece is None:
                     break
                 await send({"type": "http.response.body", "body": piece, "more_body": True})

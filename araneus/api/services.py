@@ -19,7 +19,8 @@ class ApiSettings:
     ``uploads`` is a directory on the file system of the storage, for parts on their way in. ``public_url`` is the
     scheme and host (and prefix, without ``/v2``) under which clients reach the server; None takes them from each
     request. ``rate_limit`` is the number of requests per user and ``rate_window`` (seconds); 0 limits nobody.
-    ``max_body`` is in bytes. ``threads`` run what may wait: writes, PostgreSQL, bytes.
+    ``max_body`` is in bytes. ``threads`` run what may wait: writes, bytes; ``readers``
+    what reads from PostgreSQL.
     """
 
     uploads: Path
@@ -32,6 +33,7 @@ class ApiSettings:
     prices: Prices = field(default_factory=Prices)
     max_body: int = 64 * 1024**2
     threads: int = 16
+    readers: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
