@@ -75,7 +75,8 @@ class Server:
         assert self.process is not None
         try:
             top = psutil.Process(self.process.pid)
-            return [top, *(child for child in top.children(recursive=True) if not is_job(child))]
+            below = top.children(recursive=True)
+            return [top, *(child for child in below if not is_job(child) and not is_being_started(child))]
         except psutil.NoSuchProcess:
             return []
 
@@ -171,6 +172,15 @@ def is_job(process: psutil.Process) -> bool:
     """Whether a process belongs to an attempt: all of them carry its id in their environment."""
     try:
         return "ARANEUS_ATTEMPT" in process.environ()
+    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+        return False
+
+
+def is_being_started(process: psutil.Process) -> bool:
+    """Whether a process still looks as its parent does, because it has not executed its program: it may be a job."""
+    try:
+        parent = process.parent()
+        return parent is not None and parent.cmdline() == process.cmdline()
     except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
         return False
 
