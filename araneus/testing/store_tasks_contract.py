@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from araneus.executors import jobdir
 from araneus.model.access import Permissions
 from araneus.model.errors import ConcurrentChange, Fault, Refusal
 from araneus.model.ids import new_uuid
@@ -361,7 +362,7 @@ class JobsContract:
             ids = log_ids(first.id, seen)
             running = logs.get(conn, ids["d/x é.log"])
             assert running is not None
-            assert (running.name, running.location) == ("x é.log", f"job:{first.id}/work/d/x é.log")
+            assert (running.name, running.location) == ("x é.log", f"job:{first.id}/{jobdir.WORK}/d/x é.log")
             won, cancelled = Outcome(reason=Reason.SUCCEEDED, logs=(seen[0], "")), Outcome(reason=Reason.CANCELLED)
             jobs.end_attempts(conn, [(first.id, won, rows.at(7)), (stopped.id, cancelled, rows.at(7))])
             jobs.note_logs(conn, {first.id: (*seen, "late")})
@@ -374,7 +375,7 @@ class JobsContract:
             assert logs.get(conn, ids["gone"]) is None
             left = logs.get(conn, log_ids(stopped.id, seen)["gone"])
             assert left is not None
-            assert left.location == f"job:{stopped.id}/work/gone"
+            assert left.location == f"job:{stopped.id}/{jobdir.WORK}/gone"
 
     def test_ten_thousand_jobs(self, database: Database) -> None:
         with database.write() as conn:
