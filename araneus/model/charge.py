@@ -4,6 +4,7 @@ A task that names an instance type with a price pays for that instance from its 
 for the cores that its jobs set aside, by the hour. Disk is paid for by what the jobs set aside.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -109,7 +110,12 @@ def cost_of(settings: Mapping[str, Any], uses: Iterable[Use], prices: Prices) ->
     else:
         computation = sum(use.hours * use.resources.cores for use in listed) * prices.cpu_hour
     disk = sum(use.hours * (use.resources.tmpdir + use.resources.outdir) for use in listed) / _MEBIBYTES_PER_GIBIBYTE
-    return Cost(computation=round(computation * MILLION), storage=round(disk * prices.disk_hour * MILLION))
+    return Cost(computation=_millionths(computation), storage=_millionths(disk * prices.disk_hour))
+
+
+def _millionths(dollars: float) -> int:
+    """Rounded up, so that nothing used at a price is free, except for what the arithmetic of floats has added."""
+    return math.ceil(round(dollars * MILLION, 6))
 
 
 def charge(task: Task, project: Project, event: int, cost: Cost) -> Charge:

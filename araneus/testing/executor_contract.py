@@ -109,7 +109,7 @@ class ExecutorContract:
     def test_an_exit_code_is_not_judged(self, executor: Executor, jobs: Path) -> None:
         executor.submit(self.submission(jobs / "a", "fail"))
         outcome = wait(executor, ["a"])["a"].outcome
-        assert (outcome.reason, outcome.exit_code) == (Reason.SUCCEEDED, 3)
+        assert (outcome.reason, outcome.exit_code) == (Reason.SUCCEEDED, 3), outcome.message
 
     def test_a_missing_command_is_named(self, executor: Executor, jobs: Path) -> None:
         executor.submit(self.submission(jobs / "a", "missing"))
@@ -187,7 +187,7 @@ class ExecutorContract:
         second = start()
         assert second.recover({"a": jobs / "a"}) == {"a": Found.ENDED}
         outcome = wait(second, ["a"])["a"].outcome
-        assert (outcome.reason, outcome.exit_code) == (Reason.SUCCEEDED, 3)
+        assert (outcome.reason, outcome.exit_code) == (Reason.SUCCEEDED, 3), outcome.message
         quiet(second)
 
     def test_recovering_what_still_runs(self, start: Start, jobs: Path) -> None:

@@ -209,6 +209,13 @@ def test_the_python_client(server: Server, client: httpx.Client) -> None:
     assert [invoice.total.amount for invoice in api.invoices.query()] == [1.25]
 
 
+def test_the_shortest_job_is_not_free() -> None:
+    use = Use(resources=Resources(cores=1), start=START, end=START + timedelta(milliseconds=20))
+    assert cost_of({}, [use], Prices(cpu_hour=0.048)) == Cost(computation=1)
+    assert cost_of({}, [use] * 150, Prices(cpu_hour=0.048)) == Cost(computation=40)
+    assert cost_of({}, [use], Prices()) == Cost()
+
+
 hours = st.floats(0, 1000)
 
 
