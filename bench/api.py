@@ -130,10 +130,11 @@ def _more(connection: socket.socket) -> bytes:
 
 def measure(path: str, connections: list[socket.socket], server: psutil.Process, seconds: float) -> str:
     """A line of figures for one path. Each connection sends its next request as soon as it has its answer; the times
-    are those of single requests, from sending to the last byte."""
-    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nX-SBG-Auth-Token: {TOKEN}\r\n\r\n".encode()
+    are those of single requests, from sending to the last byte. ``{:02x}`` in the path is another number for each."""
+    rest = f" HTTP/1.1\r\nHost: localhost\r\nX-SBG-Auth-Token: {TOKEN}\r\n\r\n"
+    requests = {connection: f"GET {path.format(place)}{rest}".encode() for place, connection in enumerate(connections)}
     for connection in connections * 5:
-        connection.sendall(request)
+        connection.sendall(requests[connection])
         read_answer(connection)
     with selectors.DefaultSelector() as waiting:
         sent = {}
@@ -141,7 +142,7 @@ def measure(path: str, connections: list[socket.socket], server: psutil.Process,
         for connection in connections:
             waiting.register(connection, selectors.EVENT_READ)
             sent[connection] = time.perf_counter()
-            connection.sendall(request)
+            connection.sendall(requests[connection])
         taken, now = [], start
         while now - start < seconds:
             for key, _ in waiting.select():
@@ -150,7 +151,7 @@ def measure(path: str, connections: list[socket.socket], server: psutil.Process,
                 now = time.perf_counter()
                 taken.append(now - sent[connection])
                 sent[connection] = now
-                connection.sendall(request)
+                connection.sendall(requests[connection])
         wall, cpu = now - start, sum(server.cpu_times()[:2]) - cpu
     for connection in connections:
         read_answer(connection)

@@ -41,8 +41,8 @@ _FOLDERS = 200
 _CHILDREN = 500
 _USER = "bench"
 _ENDED = (Status.COMPLETED,) * 17 + (Status.FAILED, Status.FAILED, Status.DRAFT)
-KNOWN = "00000100-0000-4000-8000-000000000000"
-"""A task that the user sees."""
+KNOWN = "000001{:02x}-0000-4000-8000-000000000000"
+"""Tasks that the user sees."""
 _INPUTS = {"reads": {"class": "File", "path": "f" * 24, "name": "a.fastq", "size": 1024}, "threads": 4}
 
 
@@ -217,6 +217,7 @@ def main() -> None:
     parser.add_argument("--postgresql", action="store_true", help="a private PostgreSQL server instead of SQLite")
     parser.add_argument("--keep", type=Path, help="where the filled databases are, or are to stay")
     parser.add_argument("--every", action="store_true", help="each list with each filter and order")
+    parser.add_argument("--first", type=int, metavar="N", help="only the first N of the paths that are measured")
     options = parser.parse_args()
     with ExitStack() as stack:
         directory = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="araneus-large-")))
@@ -261,7 +262,7 @@ def _measure(stack: ExitStack, directory: Path, url: str, folder: str, options: 
     if options.every:
         ask_every(connections[0], folder)
         return
-    for path in hot(folder):
+    for path in hot(folder)[: options.first]:
         print(measure(path, connections, psutil.Process(server.pid), options.seconds), flush=True)
 
 

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ import httpx
 import psutil
 
 from araneus.store.database import Database
+from araneus.testing.postgres import PrivatePostgres
 from bench.api import connect, fill, measure
 from bench.api_tasks import fill_tasks
 from bench.large import KNOWN
@@ -131,12 +132,22 @@ def ours(stack: ExitStack, directory: Path) -> tuple[int, psutil.Process, list[s
     return port, process, [f"/v2/tasks/{task}?fields=id,status", "/v2/tasks?limit=10", "/v2/tasks?limit=100"]
 
 
-def kept(stack: ExitStack, directory: Path) -> tuple[int, psutil.Process, list[str]]:
-    """Start our API process on the database that `bench.large` has filled there."""
+def kept(stack: ExitStack, directory: Path, url: str) -> tuple[int, psutil.Process, list[str]]:
+    """Start our API process on a database that `bench.large` has filled."""
     port = _free_port()
     command = [sys.executable, "-m", "bench.api", "--serve", str(directory), str(port)]
-    process = _started(stack, command, {"PYTHONPATH": str(Path.cwd())})
+    process = _started(stack, command, {"PYTHONPATH": str(Path.cwd()), "ARANEUS_BENCH_URL": url})
     return port, process, [f"/v2/tasks/{KNOWN}?fields=id,status", "/v2/tasks?limit=10", "/v2/tasks?limit=100"]
+
+
+def kept_ones(stack: ExitStack, directory: Path) -> Iterator[tuple[str, tuple[int, psutil.Process, list[str]]]]:
+    """Our API process on each database that is there."""
+    if (directory / "bench.db").exists():
+        yield "SQLite, at size", kept(stack, directory, f"sqlite:///{directory / 'bench.db'}")
+    if (directory / "postgresql").exists():
+        private = PrivatePostgres(directory / "postgresql")
+        stack.callback(private.stop)
+        yield "PostgreSQL, at size", kept(stack, directory, private.url())
 
 
 def main() -> int:
@@ -144,13 +155,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--kept", type=Path, help="the directory of a database that bench.large has filled and kept")
+    parser.add_argument("--kept", type=Path, help="the directory of databases that bench.large has filled and kept")
     options = parser.parse_args()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="araneus-servers-"))).resolve()
         sides = [("araneus", ours(stack, directory))]
         if options.kept:
-            sides.append(("at size", kept(stack, options.kept.resolve())))
+            sides += kept_ones(stack, options.kept.resolve())
         for peer, start in (("sapporo", sapporo), ("toil", toil)):
             try:
                 sides.append((peer, start(stack, directory, options.runs)))
@@ -161,7 +172,7 @@ def main() -> int:
             for name, (port, process, paths) in sides:
                 with ExitStack() as opened:
                     connections = [opened.enter_context(connect(port)) for _ in range(options.connections)]
-                    print(f"{name:8} {measure(paths[number], connections, process, options.seconds)}", flush=True)
+                    print(f"{name:20} {measure(paths[number], connections, process, options.seconds)}", flush=True)
     return 0
 
 

@@ -2,35 +2,33 @@
 
     find the route -> authenticate -> count -> read the body -> run the handler -> render -> send
 
-Reads on SQLite run on the event loop: they take microseconds, and a hop to a thread costs more than they do. Writes,
-everything on PostgreSQL, slow work and bytes run in threads. Nobody's body is read before he has shown who he is.
+Reads on SQLite run on the event loop: they take microseconds, and a hop to a thread costs more than they do. Reads on
+PostgreSQL run in a few threads (`api.readers`); writes, slow work and bytes in more. Nobody's body is read before he has
+shown who he is. What runs in one go, here or there, is `api.serving`.
 """
 
 import asyncio
-import codecs
 import errno
-import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-import msgspec
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from araneus.api import origins, urls, wire
-from araneus.api.auth import authenticate
-from araneus.api.call import Answer, Budget, Call, Route, Stream, Takes
+from araneus.api.call import Answer, Budget, Route, Stream, Takes
 from araneus.api.documented import missing
 from araneus.api.errors import STATUS, UNEXPECTED, error_body, fault_body
 from araneus.api.limits import RateLimiter
 from araneus.api.links import create_signing_key
+from araneus.api.readers import Readers
 from araneus.api.routes import ROUTES, MethodNotAllowed, RouteTree
 from araneus.api.services import Services
+from araneus.api.serving import Asked, Exchange, Serving
 from araneus.api.uploads import sweep
 from araneus.model.errors import ConcurrentChange, Fault, Refusal
-from araneus.model.user import User
 
 T = TypeVar("T")
 PREFIX = "v2"
@@ -48,21 +46,6 @@ class _Gone(Exception):
     """The client went away: there is nobody to answer."""
 
 
-class _Exchange:
-    """What becomes known of one request on its way: enough to answer it wherever it stops."""
-
-    __slots__ = ("base", "budget", "headers", "method", "path", "request_id", "scope")
-
-    def __init__(self, scope: Scope, budget: Budget) -> None:
-        self.scope = scope
-        self.method: str = scope["method"]
-        self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        self.request_id = secrets.token_hex(8)
-        self.budget = budget
-        self.base = ""
-        self.path = ""
-
-
 def build(services: Services) -> ASGIApp:
     """The ASGI application: everything under ``/v2``. The database must be migrated."""
     create_signing_key(services)
@@ -76,10 +59,14 @@ class _Edge:
         self._services = services
         self._routes = RouteTree((*ROUTES, *missing(ROUTES)))
         self._limiter = RateLimiter(settings.rate_limit, settings.rate_window)
+        self._serving = Serving(services, self._limiter)
         self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="api")
-        # Few, for they hand one interpreter lock to each other; none for SQLite, which answers without waiting.
-        inline = services.database.dialect == "sqlite"
-        self._readers = None if inline else ThreadPoolExecutor(settings.readers, thread_name_prefix="read")
+        self._readers = self._polls = None
+        if services.database.dialect != "sqlite":
+            # Few, for they hand one interpreter lock to each other; and one alone for those who poll, so that they are
+            # answered together: what they ask for is never much.
+            self._readers = Readers(settings.readers, self._serving.turn)
+            self._polls = Readers(1, self._serving.turn)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -96,13 +83,14 @@ class _Edge:
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 self._threads.shutdown(wait=True)
-                if self._readers is not None:
-                    self._readers.shutdown(wait=True)
+                for readers in (self._readers, self._polls):
+                    if readers is not None:
+                        readers.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = _Exchange(scope, self._limiter.budget(None, self._services.clock()))
+        exchange = Exchange(scope, self._limiter.budget(None, self._services.clock()))
         try:
             answer = await self._answer(exchange, receive)
         except _Gone:
@@ -115,10 +103,10 @@ class _Edge:
             answer = _failed(exchange, error)
         await self._send(exchange, answer, receive, send)
 
-    async def _answer(self, exchange: _Exchange, receive: Receive) -> Answer:
-        asked = origins.preflight(exchange.method, exchange.headers)
-        if asked is not None:
-            return asked
+    async def _answer(self, exchange: Exchange, receive: Receive) -> Answer:
+        preflight = origins.preflight(exchange.method, exchange.headers)
+        if preflight is not None:
+            return preflight
         settings = self._services.settings
         exchange.base = urls.base_url(
             headers=exchange.headers,
@@ -129,20 +117,20 @@ class _Edge:
         )
         exchange.path = urls.decode_path(exchange.scope.get("raw_path") or exchange.scope["path"].encode())
         route, parameters = self._find(exchange)
-        if route.takes is Takes.NOTHING:
-            pool = self._threads if route.waits else self._readers
-            return await self._run(pool, self._respond, exchange, route, parameters, b"")
+        asked = Asked(exchange, route, parameters, answer=route.takes is Takes.NOTHING)
+        if asked.answer:
+            answer: Answer = await self._run(self._serving.one, asked) if route.waits else await self._read(asked)
+            return answer
         if route.takes is Takes.STREAM:
-            return await self._receive(exchange, route, parameters, receive)
-        user = await self._run(self._readers, self._admit, exchange, route)
+            return await self._receive(asked, receive)
+        user = await self._read(asked)
         begun = time.monotonic()
         body = await self._body(exchange, receive)
         late = route.auth and time.monotonic() - begun > LATE
-        return await self._run(
-            self._threads, self._handle_late if late else self._handle, exchange, route, parameters, body, user
-        )
+        handle = self._serving.handle_late if late else self._serving.handle
+        return await self._run(handle, asked, body, user)
 
-    def _find(self, exchange: _Exchange) -> tuple[Route, dict[str, str]]:
+    def _find(self, exchange: Exchange) -> tuple[Route, dict[str, str]]:
         segments = exchange.path.lstrip("/").partition("/")
         if exchange.path.rstrip("/") == DOCS:
             return self._routes.find(exchange.method, DOCS)
@@ -150,57 +138,14 @@ class _Edge:
             raise Refusal(Fault.NOT_FOUND, f"There is nothing at {exchange.path[:200]!r}; the API is under /{PREFIX}.")
         return self._routes.find(exchange.method, segments[2])
 
-    async def _run(self, pool: ThreadPoolExecutor | None, work: Callable[..., T], *arguments: Any) -> T:
-        if pool is None:
-            return work(*arguments)
-        return await asyncio.get_running_loop().run_in_executor(pool, work, *arguments)
+    async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
-    def _respond(self, exchange: _Exchange, route: Route, parameters: dict[str, str], body: bytes) -> Answer:
-        """Authentication and handler in one go: one hop to a thread where one is needed."""
-        return self._handle(exchange, route, parameters, body, self._admit(exchange, route))
+    async def _read(self, asked: Asked) -> Any:
+        readers = self._readers if asked.route.ahead is None else self._polls
+        return self._serving.one(asked) if readers is None else await readers.run(asked)
 
-    def _admit(self, exchange: _Exchange, route: Route) -> User | None:
-        if not route.auth:
-            return None
-        user = authenticate(exchange.headers, self._services)
-        if not self._limiter.enforced:
-            return user
-        cost = 0 if route.quiet else 1
-        exchange.budget = self._limiter.budget(user.username, self._services.clock(), cost=cost)
-        if exchange.budget.remaining < 0 and cost:
-            raise Refusal(Fault.RATE_LIMITED, "Rate limit exceeded: wait until the time in X-RateLimit-Reset.")
-        return user
-
-    def _handle(
-        self, exchange: _Exchange, route: Route, parameters: dict[str, str], body: bytes, user: User | None
-    ) -> Answer:
-        answer = route.handler(self._call(exchange, route, parameters, body, user), self._services)
-        assert isinstance(answer, Answer)
-        return answer
-
-    def _handle_late(
-        self, exchange: _Exchange, route: Route, parameters: dict[str, str], body: bytes, user: User | None
-    ) -> Answer:
-        """`_handle`, for a request that took its time: its token may have been revoked since its head was here."""
-        authenticate(exchange.headers, self._services)
-        return self._handle(exchange, route, parameters, body, user)
-
-    def _call(
-        self, exchange: _Exchange, route: Route, parameters: dict[str, str], body: bytes, user: User | None
-    ) -> Call:
-        return Call(
-            method=exchange.method,
-            path=parameters,
-            query=urls.decode_query(exchange.scope["query_string"]),
-            headers=exchange.headers,
-            base=exchange.base,
-            url_path=urls.quote_path(exchange.path),
-            body=_decoded(body) if route.takes is Takes.JSON else body,
-            user=user,
-            budget=exchange.budget,
-        )
-
-    async def _body(self, exchange: _Exchange, receive: Receive) -> bytes:
+    async def _body(self, exchange: Exchange, receive: Receive) -> bytes:
         _check_coding(exchange.headers.get("content-encoding", ""))
         limit = self._services.settings.max_body
         length = exchange.headers.get("content-length", "")
@@ -218,11 +163,10 @@ class _Edge:
             more = message.get("more_body", False)
         return b"".join(pieces)
 
-    async def _receive(self, exchange: _Exchange, route: Route, parameters: dict[str, str], receive: Receive) -> Answer:
+    async def _receive(self, asked: Asked, receive: Receive) -> Answer:
         """Pass a long body on in pieces of at least a mebibyte, so that a slow client holds no thread."""
-        user = await self._run(self._readers, self._admit, exchange, route)
-        call = self._call(exchange, route, parameters, b"", user)
-        receiver = await self._run(self._threads, route.handler, call, self._services)
+        call = self._serving.call(asked, b"", await self._read(asked))
+        receiver = await self._run(asked.route.handler, call, self._services)
         assert not isinstance(receiver, Answer)
         try:
             pending, more = bytearray(), True
@@ -231,14 +175,14 @@ class _Edge:
                 pending += message.get("body", b"")
                 more = message.get("more_body", False)
                 if pending and (len(pending) >= PIECE or not more):
-                    await self._run(self._threads, receiver.write, bytes(pending))
+                    await self._run(receiver.write, bytes(pending))
                     pending.clear()
-            return await self._run(self._threads, receiver.finish)
+            return await self._run(receiver.finish)
         except BaseException:
-            await asyncio.shield(self._run(self._threads, receiver.abandon))
+            await asyncio.shield(self._run(receiver.abandon))
             raise
 
-    async def _send(self, exchange: _Exchange, answer: Answer, receive: Receive, send: Send) -> None:
+    async def _send(self, exchange: Exchange, answer: Answer, receive: Receive, send: Send) -> None:
         stream = answer.stream
         bare = answer.status in _BARE
         body = b"" if stream or bare else wire.encode(answer.value)
@@ -255,11 +199,11 @@ class _Edge:
         else:
             await send({"type": "http.response.body", "body": b"" if exchange.method == "HEAD" else body})
 
-    async def _stream(self, stream: Stream, exchange: _Exchange, receive: Receive, send: Send) -> None:
+    async def _stream(self, stream: Stream, exchange: Exchange, receive: Receive, send: Send) -> None:
         gone = asyncio.ensure_future(_departure(receive))
         try:
             while exchange.method != "HEAD" and not gone.done():
-                piece = await self._run(self._threads, next, stream.pieces, None)
+                piece = await self._run(next, stream.pieces, None)
                 if piece is None:
                     break
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -298,37 +242,7 @@ def _headers(budget: Budget, request_id: str) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def _decoded(body: bytes) -> Any:
-    """The JSON value of a body; None for an empty one. Raises `Refusal` BODY_UNDECODABLE."""
-    text = body.removeprefix(codecs.BOM_UTF8).strip()
-    if not text:
-        return None
-    try:
-        value = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Refusal(Fault.BODY_UNDECODABLE, f"The request body is not JSON: {error}.") from error
-    except RecursionError as error:
-        raise Refusal(Fault.BODY_UNDECODABLE, "The request body is nested too deeply.") from error
-    if b"\\u0000" in text and _holds_nul(value):
-        raise Refusal(Fault.BAD_REQUEST, "The request body holds a NUL character in a text.")
-    return value
-
-
-def _holds_nul(value: Any) -> bool:
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, str) and "\x00" in item:
-            return True
-        if isinstance(item, dict):
-            pending.extend(item)
-            pending.extend(item.values())
-        elif isinstance(item, list):
-            pending.extend(item)
-    return False
-
-
-def _refused(exchange: _Exchange, refusal: Refusal) -> Answer:
+def _refused(exchange: Exchange, refusal: Refusal) -> Answer:
     status = STATUS[refusal.fault][0]
     headers: tuple[tuple[str, str], ...] = ()
     if status == 401:
@@ -338,7 +252,7 @@ def _refused(exchange: _Exchange, refusal: Refusal) -> Answer:
     return Answer(status=status, value=fault_body(refusal.fault, refusal.message, exchange.base), headers=headers)
 
 
-def _failed(exchange: _Exchange, error: Exception) -> Answer:
+def _failed(exchange: Exchange, error: Exception) -> Answer:
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         _log.error("disk_full", request_id=exchange.request_id, path=exchange.path, error=str(error))
         return _refused(exchange, Refusal(Fault.STORAGE_FULL, "The server's storage is full: free space and retry."))

@@ -15,7 +15,7 @@ knows nothing of Starlette, sockets or the event loop:
 `api.routes` lists the modules.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -45,7 +45,8 @@ class Call:
 
     ``body`` is the decoded JSON (None when empty), or the bytes as they came on a route that takes RAW.
     ``headers`` has lower-case names. ``base`` is the server as the caller sees it, up to ``/v2``. Routes without
-    authentication have no ``user``; `caller` is for all the others.
+    authentication have no ``user``; `caller` is for all the others. ``ahead`` is what the route looked up for several
+    calls together, if it did.
     """
 
     method: str
@@ -57,6 +58,7 @@ class Call:
     body: Any = None
     user: User | None = None
     budget: Budget
+    ahead: Mapping[Any, Any] = field(default_factory=dict)
 
     @property
     def caller(self) -> User:
@@ -155,6 +157,11 @@ Handler: TypeAlias = Callable[[Call, Services], Answer | Receiver]
 """Gives an Answer; on a route that takes STREAM a Receiver, which gives the Answer when it has the whole body."""
 
 
+Ahead: TypeAlias = Callable[[Sequence[Call], Services], Mapping[Any, Any]]
+"""Looks up for several calls together what their handler will find in `Call.ahead`. It raises for none of them: what
+is wrong with a call its handler says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One endpoint: ``method`` and ``path`` below ``/v2`` with ``{parameters}``, one per segment.
@@ -162,7 +169,7 @@ class Route:
     ``takes`` is derived from the method unless given: GET and DELETE ignore their body, the others take JSON.
     ``slow`` reads run in a thread even on SQLite; what is not GET always does. ``shape`` is the msgspec structure of
     the body, for the OpenAPI document. ``importance`` is the one of the API reference. ``quiet`` calls do not count
-    against the rate limit.
+    against the rate limit. ``ahead`` is used where several calls are answered at a turn.
     """
 
     method: str
@@ -174,6 +181,7 @@ class Route:
     takes: Takes = Takes.JSON
     slow: bool = False
     quiet: bool = False
+    ahead: Ahead | None = None
     shape: type | None = None
     names: tuple[str, ...] = field(init=False, default=())
 

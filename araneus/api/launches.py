@@ -60,7 +60,7 @@ def launch_of(services: Services, task: Task, using: Examination) -> Launch:
     if not task.batch or process is None:
         return Launch(task, (), using.username)
     with services.database.read() as conn:
-        rows = readable_files(conn, file_ids(list(task.inputs.values())), using.username, task.project)
+        rows = readable_files(conn, file_ids(list(task.inputs.values())), using.username, {task.project})
     made = children(task, process, rows, actor=using.username, now=services.clock())
     return Launch(task, tuple(made), using.username)
 

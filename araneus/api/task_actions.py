@@ -32,6 +32,7 @@ from araneus.api.tasks import (
     get_inputs,
     get_task,
     list_tasks,
+    polls_ahead,
     save,
     until_saved,
 )
@@ -138,7 +139,7 @@ _DETAILS = "/tasks/{task}/execution_details"
 ROUTES = (
     Route("GET", "/tasks", list_tasks, "Tasks of the caller's projects", importance=1),
     Route("POST", "/tasks", create_task, "Create a task, and run it if asked to", importance=1),
-    Route("GET", "/tasks/{task}", get_task, "One task", importance=1),
+    Route("GET", "/tasks/{task}", get_task, "One task", importance=1, ahead=polls_ahead),
     Route("PATCH", "/tasks/{task}", change_task, "Change a draft, or rename a task", importance=1),
     Route("DELETE", "/tasks/{task}", delete_task, "Delete a draft", importance=1),
     Route("POST", "/tasks/{task}/actions/run", run_task, "Run a draft", importance=1),

@@ -3,7 +3,7 @@
 Flow: `api.tasks` and `api.task_actions` call these inside a read; the decisions are in `task_checks` and `model.task`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -26,6 +26,7 @@ from araneus.model.values import Value
 from araneus.store import apps, files, projects, tasks
 from araneus.store.database import Connection
 
+NO_TASK: Final = "Requested task does not exist."
 _UNKNOWN_APP: Final = 6002
 _ODD_PLACE: Final = 90000
 
@@ -38,14 +39,11 @@ def task_id(call: Call) -> str:
     return text.lower()
 
 
-def visible_task(
-    conn: Connection, identity: str, username: str, *, needed: frozenset[str] | None = None
-) -> tuple[Task, Permissions]:
-    """A task of a project that the user is a member of, and what he may do there. Raises `Refusal` 7002. ``needed`` is
-    that of `tasks.get_for`."""
-    found = tasks.get_for(conn, identity, username, needed=needed)
+def visible_task(conn: Connection, identity: str, username: str) -> tuple[Task, Permissions]:
+    """A task of a project that the user is a member of, and what he may do there. Raises `Refusal` 7002."""
+    found = tasks.get_for(conn, identity, username)
     if found is None:
-        raise Refusal(Fault.TASK_NOT_FOUND, "Requested task does not exist.")
+        raise Refusal(Fault.TASK_NOT_FOUND, NO_TASK)
     return found
 
 
@@ -75,14 +73,15 @@ def app_of(conn: Connection, task: Task, username: str) -> App | None:
         return None
 
 
-def readable_files(conn: Connection, ids: Iterable[str], username: str, home: str | None = None) -> dict[str, File]:
-    """The rows of these ids that the user can read, by id. ``home`` is a project that is known to be readable."""
+def readable_files(conn: Connection, ids: Iterable[str], username: str, homes: Collection[str] = ()) -> dict[str, File]:
+    """The rows of these ids that the user can read, by id. ``homes`` are projects that are known to be readable."""
     wanted = list(dict.fromkeys(ids))
     if not wanted:
         return {}
     rows = [row for row in files.get_many(conn, wanted).values() if not row.hidden]
-    foreign = {row.project for row in rows} - {home}
-    readable = {project for project in foreign if projects.permissions(conn, project, username) is not None} | {home}
+    readable = set(homes)
+    foreign = {row.project for row in rows} - readable
+    readable |= {project for project in foreign if projects.permissions(conn, project, username) is not None}
     return {row.id: row for row in rows if row.project in readable}
 
 

@@ -4,9 +4,10 @@ Flow of a write: decode the body, load what it names, examine the draft, save it
 meets a change by somebody else starts again from the load. Source: API reference, tasks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from araneus.api import wire
 from araneus.api.bills import costs
@@ -18,6 +19,7 @@ from araneus.api.task_bodies import NewTask, TaskChange, task_change, with_chang
 from araneus.api.task_filters import task_filters
 from araneus.api.task_inputs import merged, taken
 from araneus.api.task_loading import (
+    NO_TASK,
     Examination,
     app_of,
     default_name,
@@ -59,17 +61,22 @@ _ATTEMPTS: Final = 20
 
 def show_tasks(call: Call, services: Services, conn: Connection, found: Sequence[Task], *, listed: bool) -> list[Any]:
     """The task objects, with rows of the files that they name when inputs or outputs are wanted."""
-    wanted = wire.chosen(call, LIST_FIELDS if listed else None)
-    inputs, outputs = wanted.wants("inputs"), wanted.wants("outputs")
-    ids = (identity for task in found for identity in shown_file_ids(task, inputs=inputs, outputs=outputs))
-    home = found[0].project if found else None
-    rows = readable_files(conn, ids, call.caller.username, home) if inputs or outputs else {}
-    parents = [task.id for task in found if task.batch and task.status is not Status.DRAFT]
-    counts = {parent: tasks.status_counts(conn, parent) for parent in parents if wanted.wants("execution_status")}
-    paid = costs(conn, found, services.settings.prices) if wanted.wants("price") else {}
-    background = Background(files=rows, now=services.clock(), children=counts, costs=paid)
-    names = shown_names(wanted)
+    names = shown_names(wire.chosen(call, LIST_FIELDS if listed else None))
+    background = _background(services, conn, found, names, call.caller.username)
     return [show_task(task, call.href("tasks", task.id), background, names) for task in found]
+
+
+def _background(
+    services: Services, conn: Connection, found: Sequence[Task], names: tuple[str, ...], username: str
+) -> Background:
+    """What tasks that the user sees are shown with, as far as fields of these names need it."""
+    inputs, outputs = "inputs" in names, "outputs" in names
+    ids = (identity for task in found for identity in shown_file_ids(task, inputs=inputs, outputs=outputs))
+    rows = readable_files(conn, ids, username, {task.project for task in found}) if inputs or outputs else {}
+    parents = [task.id for task in found if task.batch and task.status is not Status.DRAFT]
+    counts = {parent: tasks.status_counts(conn, parent) for parent in parents if "execution_status" in names}
+    paid = costs(conn, found, services.settings.prices) if "price" in names else {}
+    return Background(files=rows, now=services.clock(), children=counts, costs=paid)
 
 
 def answer_task(call: Call, services: Services, task: Task, status: int = 200) -> Answer:
@@ -79,13 +86,52 @@ def answer_task(call: Call, services: Services, task: Task, status: int = 200) -
     return wire.one(call, shown[0], status)
 
 
+class Poll(NamedTuple):
+    """What is asked of one task: its id, by whom, and the names of the fields that he wants to see."""
+
+    task: str
+    username: str
+    names: tuple[str, ...]
+
+
+Polled: TypeAlias = dict[Poll, tuple[Task, Background] | None]
+"""The tasks with what they are shown with; None for those that the user cannot see."""
+
+
 def get_task(call: Call, services: Services) -> Answer:
     """``GET /tasks/{id}``: what clients poll, so that no more is read than what is shown."""
-    needed = stored_names(shown_names(wire.chosen(call)))
+    poll = _poll(call, task_id(call))
+    found = (call.ahead if poll in call.ahead else polled([poll], services))[poll]
+    if found is None:
+        raise Refusal(Fault.TASK_NOT_FOUND, NO_TASK)
+    return wire.one(call, show_task(found[0], call.href("tasks", poll.task), found[1], poll.names))
+
+
+def polls_ahead(calls: Sequence[Call], services: Services) -> Polled:
+    """What several `get_task` find."""
+    polls = []
+    for call in calls:
+        with suppress(Refusal):
+            polls.append(_poll(call, task_id(call)))
+    return polled(polls, services)
+
+
+def polled(polls: Iterable[Poll], services: Services) -> Polled:
+    """Look up tasks together that the same user wants to see the same fields of: so many queries as for one."""
+    together: dict[tuple[str, tuple[str, ...]], list[Poll]] = {}
+    for poll in polls:
+        together.setdefault((poll.username, poll.names), []).append(poll)
+    answers: Polled = {}
     with services.database.read() as conn:
-        task, _ = visible_task(conn, task_id(call), call.caller.username, needed=needed)
-        shown = show_tasks(call, services, conn, [task], listed=False)
-    return wire.one(call, shown[0])
+        for (username, names), some in together.items():
+            found = tasks.get_all_for(conn, {poll.task for poll in some}, username, needed=stored_names(names))
+            background = _background(services, conn, list(found.values()), names, username)
+            answers |= {poll: (found[poll.task], background) if poll.task in found else None for poll in some}
+    return answers
+
+
+def _poll(call: Call, identity: str) -> Poll:
+    return Poll(identity, call.caller.username, shown_names(wire.chosen(call)))
 
 
 def list_tasks(call: Call, services: Services) -> Answer:
@@ -124,7 +170,7 @@ def get_inputs(call: Call, services: Services) -> Answer:
     with services.database.read() as conn:
         task, _ = visible_task(conn, task_id(call), call.caller.username)
         rows = readable_files(
-            conn, shown_file_ids(task, inputs=True, outputs=False), call.caller.username, task.project
+            conn, shown_file_ids(task, inputs=True, outputs=False), call.caller.username, {task.project}
         )
     return Answer(value=show_values(task.inputs, rows))
 
@@ -154,19 +200,22 @@ def bulk_get(call: Call, services: Services) -> Answer:
         raise Refusal(Fault.BAD_REQUEST, "task_ids must be a list of task ids.")
     if len(ids) > MAX_BULK:
         raise Refusal(Fault.BAD_REQUEST, f"At most {MAX_BULK} tasks can be asked for at once.")
-    with services.database.read() as conn:
-        items = [_bulk_entry(call, services, conn, identity) for identity in ids]
-    return Answer(value={"items": items})
+    polls = {
+        identity: _poll(call, identity.lower()) for identity in ids if isinstance(identity, str) and is_uuid(identity)
+    }
+    found = polled(polls.values(), services)
+    return Answer(value={"items": [_bulk_entry(call, identity, polls, found) for identity in ids]})
 
 
-def _bulk_entry(call: Call, services: Services, conn: Connection, identity: Any) -> dict[str, Any]:
-    try:
-        if not isinstance(identity, str) or not is_uuid(identity):
-            raise Refusal(Fault.TASK_ID_MALFORMED, f"Malformed task id {str(identity)[:80]!r}: a UUID is expected.")
-        task, _ = visible_task(conn, identity.lower(), call.caller.username)
-    except Refusal as refusal:
-        return {"error": fault_body(refusal.fault, refusal.message, call.base)}
-    shown = show_tasks(call, services, conn, [task], listed=False)[0]
+def _bulk_entry(call: Call, identity: Any, polls: Mapping[str, Poll], found: Polled) -> dict[str, Any]:
+    poll = polls.get(identity) if isinstance(identity, str) else None
+    if poll is None:
+        message = f"Malformed task id {str(identity)[:80]!r}: a UUID is expected."
+        return {"error": fault_body(Fault.TASK_ID_MALFORMED, message, call.base)}
+    seen = found[poll]
+    if seen is None:
+        return {"error": fault_body(Fault.TASK_NOT_FOUND, NO_TASK, call.base)}
+    shown = show_task(seen[0], call.href("tasks", poll.task), seen[1], poll.names)
     return {"resource": wire.chosen(call).apply(shown)}
 
 
@@ -249,7 +298,7 @@ def change_inputs(call: Call, services: Services) -> Answer:
     task = until_saved(lambda: _change(call, services, change))
     with services.database.read() as conn:
         rows = readable_files(
-            conn, shown_file_ids(task, inputs=True, outputs=False), call.caller.username, task.project
+            conn, shown_file_ids(task, inputs=True, outputs=False), call.caller.username, {task.project}
         )
     return Answer(value=show_values(task.inputs, rows))
 

@@ -60,7 +60,7 @@ class Prepared:
 
 
 class PreparedIn:
-    """A query for the rows in which a column has one of some values. It has no other parameters."""
+    """A query for the rows in which a column has one of some values."""
 
     def __init__(self, query: Select[Any], column: ColumnElement[Any]) -> None:
         self._of = {
@@ -68,14 +68,15 @@ class PreparedIn:
             for count in _COUNTS
         }
 
-    def all(self, conn: Connection, values: Collection[Any]) -> list[Row]:
-        """All rows, in no order."""
+    def all(self, conn: Connection, values: Collection[Any], **others: Any) -> list[Row]:
+        """All rows, in no order. ``others`` are the query's own parameters."""
         found: list[Row] = []
         for piece in chunks(dict.fromkeys(values), _COUNTS[-1]):
             count = next(count for count in _COUNTS if len(piece) <= count)
             # A value that is named again changes nothing, and one statement serves for many numbers of values.
             filled = piece + piece[-1:] * (count - len(piece))
-            found += self._of[count].all(conn, {f"value_{place}": value for place, value in enumerate(filled)})
+            named = {f"value_{place}": value for place, value in enumerate(filled)}
+            found += self._of[count].all(conn, named | others)
         return found
 
 

@@ -26,7 +26,7 @@ from araneus.model.task import Event, Progress, Status, Task
 from araneus.store import tables
 from araneus.store.chunks import chunks
 from araneus.store.constraints import refusing
-from araneus.store.prepared import Prepared
+from araneus.store.prepared import Prepared, PreparedIn
 from araneus.store.shape import Shape
 from araneus.store.task_pages import ORDERS, SHAPES, TASKS, page, shape_for
 
@@ -55,11 +55,17 @@ _ACTIVE: ColumnElement[bool] = literal_column("tasks.status IN ('CREATING', 'QUE
 """The condition of the index ``tasks_active``, word for word: with parameters neither planner would recognise it."""
 
 _GET = Prepared(select(*TASKS.columns).where(_table.c.id == bindparam("task")))
-_GET_FOR = {
-    shape: Prepared(
-        select(*shape.columns, tables.members.c.permissions)
+_GET_FOR = Prepared(
+    select(*TASKS.columns, tables.members.c.permissions)
+    .join(tables.members, tables.members.c.project == _table.c.project)
+    .where(_table.c.id == bindparam("task"), tables.members.c.username == bindparam("username"))
+)
+_SHOWN_FOR = {
+    shape: PreparedIn(
+        select(*shape.columns)
         .join(tables.members, tables.members.c.project == _table.c.project)
-        .where(_table.c.id == bindparam("task"), tables.members.c.username == bindparam("username"))
+        .where(tables.members.c.username == bindparam("username")),
+        _table.c.id,
     )
     for shape in SHAPES
 }
@@ -92,16 +98,19 @@ def get(conn: Connection, task_id: str) -> Task | None:
     return None if row is None else TASKS.read(row)
 
 
-def get_for(
-    conn: Connection, task_id: str, username: str, *, needed: frozenset[str] | None = None
-) -> tuple[Task, Permissions] | None:
-    """The task and what a member of its project may do there; None for everybody else. One query. Where the fields
-    that are ``needed`` are named, the task has these, and others may be missing: it is to be shown and no more."""
+def get_for(conn: Connection, task_id: str, username: str) -> tuple[Task, Permissions] | None:
+    """The task and what a member of its project may do there; None for everybody else. One query."""
+    row = _GET_FOR.first(conn, {"task": task_id, "username": username})
+    return None if row is None else (TASKS.read(row), TASKS.rest(row)[0])
+
+
+def get_all_for(
+    conn: Connection, task_ids: Collection[str], username: str, *, needed: frozenset[str]
+) -> dict[str, Task]:
+    """Those of the tasks that are in projects of the user, by id. They have the fields that are ``needed``, others may
+    be missing: they are to be shown and no more. One query for each hundred."""
     shape = shape_for(needed)
-    row = _GET_FOR[shape].first(conn, {"task": task_id, "username": username})
-    if row is None:
-        return None
-    return shape.read(row) if needed is None else shape.part(row), shape.rest(row)[0]
+    return {task.id: task for task in shape.parts(_SHOWN_FOR[shape].all(conn, task_ids, username=username))}
 
 
 def get_many_for(conn: Connection, task_ids: Collection[str], username: str) -> dict[str, Task]:

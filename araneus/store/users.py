@@ -11,18 +11,18 @@ from araneus.model.user import User
 from araneus.store import tables
 from araneus.store.chunks import chunks
 from araneus.store.constraints import refusing
-from araneus.store.prepared import Prepared
+from araneus.store.prepared import PreparedIn
 from araneus.store.shape import Shape
 
 _users = Shape(User, tables.users)
-_BY_TOKEN = Prepared(
-    select(*_users.columns)
+_BY_TOKEN = PreparedIn(
+    select(*_users.columns, tables.tokens.c.digest)
     .join(tables.tokens, tables.tokens.c.username == tables.users.c.username)
     .where(
-        tables.tokens.c.digest == bindparam("digest"),
         or_(tables.tokens.c.expires_on.is_(None), tables.tokens.c.expires_on > bindparam("now")),
         tables.users.c.disabled == false(),
-    )
+    ),
+    tables.tokens.c.digest,
 )
 _ENABLED = select(func.count()).select_from(tables.users).where(tables.users.c.disabled == false())
 
@@ -82,8 +82,12 @@ def save(conn: Connection, user: User) -> None:
 
 def by_token(conn: Connection, digest: str, now: datetime) -> User | None:
     """The owner of a token that is known and has not expired, unless the account is disabled."""
-    row = _BY_TOKEN.first(conn, {"digest": digest, "now": now})
-    return None if row is None else _users.read(row)
+    return by_tokens(conn, [digest], now).get(digest)
+
+
+def by_tokens(conn: Connection, digests: Collection[str], now: datetime) -> dict[str, User]:
+    """`by_token` for several at once; only those that have an owner are in the answer."""
+    return {row[-1]: _users.read(row) for row in _BY_TOKEN.all(conn, digests, now=now)}
 
 
 def _exists(user: User) -> Refusal:

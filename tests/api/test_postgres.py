@@ -21,6 +21,7 @@ from tests.api import (
     test_people,
     test_projects,
     test_reruns,
+    test_turns,
     test_uploads,
 )
 from tests.api.conftest import Server, running
@@ -99,6 +100,25 @@ test_batch_steps = test_batch_children.test_a_batch_is_created_then_queued_with_
 test_batch_left = test_batch_children.test_a_batch_whose_maker_died_gets_its_children
 test_reruns_of_failed = test_reruns.test_failed_tasks_run_again_and_reasons_are_grouped
 test_batches_while_projects_go = test_batch_children.test_batches_that_are_made_while_their_project_goes
+test_turns_of_all_kinds = test_turns.test_a_turn_of_all_kinds
+test_queries_of_a_turn = test_turns.test_more_of_the_same_user_need_no_more_queries
+
+
+def test_many_who_poll_at_once(lab: Lab) -> None:
+    """Requests from 24 connections at a time, some of them of strangers: every answer is the asked one."""
+    ids = test_turns.some_tasks(lab)
+    who = {"rosalind": 200, "francis": 404}
+
+    def poll(number: int) -> None:
+        name, identity = ("rosalind", "francis")[number % 3 == 0], ids[number % len(ids)]
+        with lab.server.client(name) as polling:
+            for _ in range(10):
+                answer = polling.get(f"/v2/tasks/{identity}", params={"fields": "id"} if number % 2 else {})
+                assert answer.status_code == who[name]
+                assert name == "francis" or answer.json()["id"] == identity
+
+    with ThreadPoolExecutor(24) as pool:
+        list(pool.map(poll, range(72)))
 
 
 @pytest.mark.parametrize("action", ["run", "delete"])
