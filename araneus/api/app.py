@@ -3,8 +3,8 @@
     find the route -> authenticate -> count -> read the body -> run the handler -> render -> send
 
 Reads on SQLite run on the event loop: they take microseconds, and a hop to a thread costs more than they do. Reads on
-PostgreSQL run in a few threads (`api.readers`); writes, slow work and bytes in more. What runs in one go, here or there,
-is `api.serving`. Nobody's body is read before he has shown who he is.
+PostgreSQL run in a few threads (`api.readers`); writes, slow work and bytes in more. What runs in one go is
+`api.serving`. Nobody's body is read before he has shown who he is.
 """
 
 import asyncio
