@@ -5,9 +5,10 @@ Pure: paths are already in the file values. Source: CWL v1.2 CommandLineTool, "I
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from araneus.cwl.bindings import Text
 from araneus.cwl.errors import ExpressionError, InputError, Problem
 from araneus.cwl.expressions import Evaluator, number_text, value_text
 from araneus.cwl.process import DRAFT_2, Binding, CommandLineTool, Script
@@ -64,8 +65,9 @@ def command_line(tool: CommandLineTool, scope: Scope) -> tuple[str, ...]:
 
 def _bound(tool: CommandLineTool, scope: Scope) -> Iterator[_Bound]:
     for number, argument in enumerate(tool.arguments):
-        binding = argument if isinstance(argument, Binding) else Binding(value_from=argument)
         where = f"arguments[{number}]"
+        binding = argument if isinstance(argument, Binding) else Binding(value_from=argument)
+        binding = _settled(binding, None, scope, where)
         yield _Bound(((0, _position(binding, None, scope, where)), (0, number)), binding, None, where)
     walk = _Walk(scope)
     for port in tool.inputs:
@@ -84,6 +86,7 @@ class _Walk:
         """The bindings of one port, field or item: its own, then those of its type along the value."""
         option = _option(kind, value)
         if binding is not None:
+            binding = _settled(binding, value, self._scope, f"inputs/{name}")
             lead = self._key(binding, value, lead, name)
             by_items = isinstance(value, list) and binding.item_separator is None and binding.value_from is None
             if by_items and binding.prefix_each and (option is None or option.binding is None):
@@ -100,7 +103,8 @@ class _Walk:
         elif isinstance(option, RecordType | EnumType):
             if option.binding is not None:
                 lead = self._key(option.binding, value, lead, name)
-                yield _Bound(lead, option.binding, value, f"inputs/{name}")
+                own = _settled(option.binding, value, self._scope, f"inputs/{name}")
+                yield _Bound(lead, own, value, f"inputs/{name}")
             for field in option.fields if isinstance(option, RecordType) else ():
                 of_null = field.binding is not None and field.binding.of_null
                 if value.get(field.name) is not None or of_null:
@@ -141,13 +145,40 @@ def _position(binding: Binding, value: Value, scope: Scope, where: str) -> int:
     return result
 
 
+def _settled(binding: Binding, value: Value, scope: Scope, where: str) -> Binding:
+    """The binding with what expressions of sbg:draft-2 say of its prefix and separator."""
+    if not (isinstance(binding.prefix, Script) or isinstance(binding.item_separator, Script)):
+        return binding
+    prefix = _settled_text(binding.prefix, value, scope, f"{where}/prefix")
+    separator = _settled_text(binding.item_separator, value, scope, f"{where}/itemSeparator")
+    return replace(binding, prefix=prefix or None, item_separator=separator)
+
+
+def _plain(text: Text | None) -> str | None:
+    """A text of a binding that is `_settled`."""
+    assert not isinstance(text, Script)
+    return text
+
+
+def _settled_text(text: Text | None, value: Value, scope: Scope, where: str) -> str | None:
+    if not isinstance(text, Script):
+        return text
+    result = scope.evaluate(text, where, value)
+    if result is None or isinstance(result, str):
+        return result
+    if isinstance(result, bool | list | dict):
+        raise ExpressionError(Problem(where, f"must give text, not {value_text(result)[:60]}"))
+    return number_text(result)
+
+
 def _arguments(bound: _Bound, scope: Scope) -> list[str]:
     """The words that one binding adds."""
     binding = bound.binding
     value = bound.value
     if binding.value_from is not None:
         value = scope.evaluate(binding.value_from, f"{bound.where}/valueFrom", value)
-    prefix = [binding.prefix] if binding.prefix else []
+    lead = _plain(binding.prefix)
+    prefix = [lead] if lead else []
     if value is None or value is False:
         return []
     if value is True:
@@ -162,8 +193,9 @@ def _arguments(bound: _Bound, scope: Scope) -> list[str]:
 def _list_arguments(bound: _Bound, value: list[Value], prefix: list[str]) -> list[str]:
     if not value:
         return []
-    if bound.binding.item_separator is not None:
-        text = bound.binding.item_separator.join(argument_text(item, bound.where) for item in value)
+    separator = _plain(bound.binding.item_separator)
+    if separator is not None:
+        text = separator.join(argument_text(item, bound.where) for item in value)
         return _joined(bound.binding, text)
     if bound.items:
         return prefix
@@ -187,9 +219,10 @@ def _item_arguments(value: list[Value], where: str) -> list[str]:
 def _joined(binding: Binding, text: str) -> list[str]:
     """A value with its prefix. An empty prefix is a word of its own beside a value, and nothing where it stands alone:
     the specification is silent, and the reference runner does so."""
-    if binding.prefix is None:
+    prefix = _plain(binding.prefix)
+    if prefix is None:
         return [text]
-    return [binding.prefix, text] if binding.separate else [binding.prefix + text]
+    return [prefix, text] if binding.separate else [prefix + text]
 
 
 def argument_text(value: Value, where: str) -> str:

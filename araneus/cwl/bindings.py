@@ -46,14 +46,15 @@ class SecondaryFile:
 class Binding:
     """A CommandLineBinding. ``position`` may be an expression.
 
-    Two things hold in sbg:draft-2 alone: ``prefix_each`` puts the prefix before every item of a list that is not
-    joined, and ``of_null`` has ``value_from`` evaluated where there is no value, too.
+    Three things hold in sbg:draft-2 alone: ``prefix_each`` puts the prefix before every item of a list that is not
+    joined, ``of_null`` has ``value_from`` evaluated where there is no value, too, and ``prefix`` and
+    ``item_separator`` may be expressions.
     """
 
     position: int | Text = 0
-    prefix: str | None = None
+    prefix: Text | None = None
     separate: bool = True
-    item_separator: str | None = None
+    item_separator: Text | None = None
     value_from: Value = None
     shell_quote: bool = True
     prefix_each: bool = False

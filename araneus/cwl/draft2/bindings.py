@@ -44,9 +44,9 @@ def command_binding(value: Mapping[str, Any], scope: Scope) -> Binding:
     value_from = texts.field(scope, value, "valueFrom")
     return Binding(
         position=_position(value, scope),
-        prefix=texts.plain(scope, value, "prefix") or None,
+        prefix=texts.field(scope, value, "prefix") or None,
         separate=texts.flag(scope, value, "separate", True),
-        item_separator=texts.plain(scope, value, "itemSeparator"),
+        item_separator=texts.field(scope, value, "itemSeparator"),
         value_from=value_from,
         shell_quote=False,
         prefix_each=True,

@@ -73,6 +73,24 @@ def test_positions_may_be_expressions_or_text(bench: Bench) -> None:
         line(bench, {"a": "A"}, inputs=[bound("a", position=expression("'first'"))])
 
 
+def test_prefixes_and_separators_may_be_expressions(bench: Bench) -> None:
+    chosen = expression("{ if ($job.inputs.n > 3) { return '--many' } return null }")
+    assert line(
+        bench,
+        {"a": "A", "n": 4, "l": ["x", "y"], "m": ["x", "y"], "none": ["x", "y"]},
+        inputs=[bound("a", prefix=chosen), port("n", "int"),
+                bound("l", array("string"), position=1, prefix=expression("'-' + $self.length"), separate=False),
+                bound("m", array("string"), position=2, prefix="-m", itemSeparator=expression("$self[0]")),
+                bound("none", array("string"), position=3, prefix="-o", itemSeparator=expression("null"))],
+        arguments=[{"prefix": expression("$job.inputs.n"), "valueFrom": "v", "separate": False}],
+    ) == "echo 4v --many A -2x -2y -m xxy -o x -o y"  # fmt: skip
+    assert line(bench, {"a": "A", "n": 1}, inputs=[bound("a", prefix=chosen), port("n", "int")]) == "echo A"
+    with pytest.raises(ExpressionError, match="inputs/a/prefix: must give text, not"):
+        line(bench, {"a": "A"}, inputs=[bound("a", prefix=expression("[1]"))])
+    with pytest.raises(ExpressionError, match=r"arguments\[\d\]/itemSeparator: expression .* failed"):
+        line(bench, arguments=[{"itemSeparator": expression("nothing.at.all"), "valueFrom": "v"}])
+
+
 def test_nothing_is_quoted_and_base_commands_are_shell_text(bench: Bench) -> None:
     assert line(
         bench,
