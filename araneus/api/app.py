@@ -99,6 +99,8 @@ class _Edge:
             answer = _refused(exchange, refusal)
         except ConcurrentChange:
             answer = _refused(exchange, Refusal(Fault.CONFLICT, "Somebody else changed this at the same time; retry."))
+        except asyncio.CancelledError:
+            answer = _stopped(exchange)
         except Exception as error:
             answer = _failed(exchange, error)
         await self._send(exchange, answer, receive, send)
@@ -250,6 +252,12 @@ def _refused(exchange: Exchange, refusal: Refusal) -> Answer:
     if isinstance(refusal, MethodNotAllowed):
         headers = (("allow", refusal.allowed),)
     return Answer(status=status, value=fault_body(refusal.fault, refusal.message, exchange.base), headers=headers)
+
+
+def _stopped(exchange: Exchange) -> Answer:
+    """What the server says when it stops while somebody waits: his request may have been carried out, or may be yet."""
+    message = "The server was stopped before it had an answer; look whether the request was carried out."
+    return Answer(status=UNEXPECTED[0], value=error_body(*UNEXPECTED, message, exchange.base))
 
 
 def _failed(exchange: Exchange, error: Exception) -> Answer:

@@ -41,10 +41,11 @@ class Gathering:
             self.flush()
 
     def flush(self) -> None:
-        """Send what was written."""
+        """Send what was written, if there is still somebody who hears it."""
         if self._pieces:
             pieces, self._pieces, self._size = self._pieces, [], 0
-            self._transport.write(b"".join(pieces))
+            if not self._transport.is_closing():
+                self._transport.write(b"".join(pieces))
 
     def close(self) -> None:
         """Send what was written, then close."""

@@ -4,9 +4,11 @@ Source: API reference, "fields selector", "Pagination", "Timestamps".
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +21,7 @@ from araneus.model.errors import Fault, Refusal
 DEFAULT_LIMIT = 25
 MAX_LIMIT = 100
 MAX_OFFSET = 2**53
+_NUMBER = re.compile(r"[0-9]{1,30}(\.[0-9]{1,30})?([eE]\+?[0-9]{1,2})?", re.ASCII)
 _encoder = msgspec.json.Encoder()
 
 
@@ -44,7 +47,7 @@ class Window:
 
 
 def window(call: Call) -> Window:
-    """``offset`` and ``limit`` of the query. A limit of 0 or above 100 means 100; other than digits is refused."""
+    """``offset`` and ``limit`` of the query: whole numbers, in R ``1e+05``. A limit of 0 or above 100 means 100."""
     limit = _count(call, "limit", DEFAULT_LIMIT)
     return Window(min(_count(call, "offset", 0), MAX_OFFSET), min(limit, MAX_LIMIT) or MAX_LIMIT)
 
@@ -53,9 +56,11 @@ def _count(call: Call, name: str, default: int) -> int:
     text = (call.one(name) or "").strip()
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 30):
+    plain = text.replace(" ", "+")  # the plus of an exponent, where nobody has encoded it
+    number = Decimal(plain) if _NUMBER.fullmatch(plain) else Decimal("0.5")
+    if number != number.to_integral_value():
         raise Refusal(Fault.BAD_REQUEST, f"Query parameter {name!r} must be a number from 0 on, not {text[:80]!r}.")
-    return int(text)
+    return int(number)
 
 
 def chosen(call: Call, default: tuple[str, ...] | None = None) -> Selector:

@@ -1,13 +1,20 @@
 """Requests as scripts put them on the wire: curl with a name in UTF-8, a shell's byte order mark, R's repeated fields,
 bodies packed by a proxy; and what a caller hears who does not speak HTTP at all."""
 
+import asyncio
 import gzip
 import json
+import logging
 import socket
+from collections.abc import Callable
+from typing import Any, cast
 
 import httpx
 import pytest
+import uvloop
 
+from araneus.api.app import build
+from araneus.api.connection import Gathering
 from tests.api.conftest import Server
 from tests.api.test_edge import error
 from tests.api.test_projects import make_project
@@ -120,3 +127,78 @@ def test_no_name_holds_a_control_character(client: httpx.Client, name: str) -> N
     project = make_project(client)
     body = {"project": project["id"], "name": name, "size": 1}
     assert error(client.post("/v2/upload/multipart", json=body)) == (400, 8013)
+
+
+class Late(asyncio.Protocol):
+    """Answers when whoever asked is gone."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        loop = asyncio.get_running_loop()
+        self.gathering = Gathering(cast("asyncio.Transport", transport), loop)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for _ in range(10):
+            self.gathering.write(b"late")
+
+
+@pytest.mark.parametrize("begin", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_an_answer_that_nobody_hears_any_more_is_no_trouble(
+    begin: Callable[[], asyncio.AbstractEventLoop], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def hang_up() -> None:
+        listening = await asyncio.get_running_loop().create_server(Late, "127.0.0.1", 0)
+        _, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
+        writer.write(b"x")
+        writer.transport.abort()
+        await asyncio.sleep(0.1)
+        listening.close()
+
+    loop = begin()
+    try:
+        with caplog.at_level(logging.WARNING):
+            loop.run_until_complete(hang_up())
+    finally:
+        loop.close()
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+def test_who_waits_when_the_server_stops_is_told_so(server: Server) -> None:
+    sent: list[Any] = []
+
+    async def asked_and_stopped() -> None:
+        app = build(server.services)
+        pieces = iter([{"type": "http.request", "body": b'{"name": "DNA"}', "more_body": False}])
+        headers = [(b"x-sbg-auth-token", server.tokens["rosalind"].encode())]
+        scope = {"type": "http", "method": "POST", "path": "/v2/projects", "raw_path": b"/v2/projects"}
+
+        async def receive() -> Any:
+            return next(pieces)
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope |= {"headers": headers, "query_string": b"", "scheme": "http", "server": ("localhost", 80)}
+        with server.services.database.write():
+            task = asyncio.ensure_future(app(scope, receive, send))
+            await asyncio.sleep(0.2)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(asked_and_stopped())
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert sent[0]["status"] == 500
+    assert json.loads(sent[1]["body"])["code"] == 90004
+
+
+@pytest.mark.parametrize("written", ["1e%2B05", "1e+05", "1E5", "100000.0", "1.0e5", "100000"])
+def test_numbers_are_read_as_r_writes_them(client: httpx.Client, written: str) -> None:
+    make_project(client)
+    answer = client.get(f"/v2/projects?offset={written}&limit=2")
+    assert answer.json()["href"].partition("?")[2] == "offset=100000&limit=2"
+
+
+@pytest.mark.parametrize(
+    "written", ["1e-1", "2.5", "-1e2", "1e", "e5", "1e999", "1e+05x", "0x10", "nan", "1_0", "٣", ".", "1e+"]
+)
+def test_what_is_no_whole_number_is_refused(client: httpx.Client, written: str) -> None:
+    assert error(client.get("/v2/projects", params={"offset": written})) == (400, 90000)
