@@ -66,7 +66,7 @@ def test_a_result_is_there_for_those_who_can_read_what_it_was_made_of(owner: Vis
     assert copied["status"] == "DRAFT"
 
     # Files of the project itself are for all of its members.
-    common = owner.file(owner.root(shared), "f.txt", CONTENT)
+    common = owner.file(owner.root(shared), "f.txt", b"words for all")
     mine, made = ran(owner, app, common)
     theirs, same = ran(guest, app, common)
     assert (theirs["reused"], theirs["task"], same) == (True, task_of(owner, mine), made)
@@ -79,6 +79,23 @@ def test_a_result_is_there_for_those_who_can_read_what_it_was_made_of(owner: Vis
     last, _ = ran(owner, app, common)
     assert (last["reused"], "was made invalid by" in last["why"][0]) == (False, True)
     guest.http.close()
+
+
+def test_equal_jobs_of_those_who_cannot_read_each_others_files_are_both_remembered(owner: Visitor) -> None:
+    shared = owner.project("Both")
+    app = owner.app(shared, "cat", TOOL)
+    guests = [Visitor.added(owner.server, name) for name in ("neighbour", "stranger")]
+    given: dict[str, str] = {}
+    for guest in guests:
+        permissions = dict.fromkeys(("read", "copy", "write", "execute"), True)
+        owner.post(f"/projects/{shared}/members", {"username": guest.username, "permissions": permissions})
+        given[guest.username] = guest.file(guest.root(guest.project("Own")), "f.txt", CONTENT)
+    made = {guest.username: ran(guest, app, given[guest.username])[1] for guest in guests}
+    assert len(set(made.values())) == len(guests)
+    for guest in guests:
+        memoization, again = ran(guest, app, given[guest.username])
+        assert (memoization["reused"], again) == (True, made[guest.username])
+        guest.http.close()
 
 
 def task_of(visitor: Visitor, memoization: dict[str, Any]) -> str:

@@ -127,8 +127,11 @@ class Memory:
     def _found(self, ready: ReadyJob, recalled: Recalled, attempt: Attempt) -> Recalled:
         now, settings = self._clock(), self._project.settings
         with self._database.read() as connection:
-            memo = memos.find(connection, self._project.id, key_of(recalled.parts))
-            if memo is None or not is_alive(memo, settings, now) or not self._may_see(connection, memo):
+            same = memos.find(connection, self._project.id, key_of(recalled.parts))
+            seen = (one for one in same if self._may_see(connection, one))
+            memo = next((one for one in seen if one.void_on is not None or is_alive(one, settings, now)), None)
+            # A newer result that was made invalid does not bring back an older one.
+            if memo is None or memo.void_on is not None:
                 app = f"{self._app.project}/{self._app.name}"
                 similar = memos.similar(connection, self._project.id, app, ready.key)
                 earlier = [one for one in similar if self._may_see(connection, one)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, func, select, update
 from sqlalchemy import delete as delete_from
@@ -19,7 +19,13 @@ _table = tables.memos
 _memos = Shape(Memo, _table)
 _WITHOUT = {"outputs", "files", "folders"}
 _shown = Shape(Memo, _table, without=_WITHOUT)
-_FIND = select(*_memos.columns).where(_table.c.project == bindparam("of"), _table.c.key == bindparam("wanted"))
+_MOST: Final = 20
+_FIND = (
+    select(*_memos.columns)
+    .where(_table.c.project == bindparam("of"), _table.c.key == bindparam("wanted"))
+    .order_by(_table.c.made_on.desc(), _table.c.id)
+    .limit(_MOST)
+)
 _SIMILAR = (
     select(*_shown.columns)
     .where(_table.c.project == bindparam("of"), _table.c.app == bindparam("by"), _table.c.job == bindparam("named"))
@@ -28,10 +34,9 @@ _SIMILAR = (
 )
 
 
-def find(conn: Connection, project: str, key: str) -> Memo | None:
-    """The memo of a key in a project, void or not."""
-    row = conn.execute(_FIND, {"of": project, "wanted": key}).first()
-    return None if row is None else _memos.read(row)
+def find(conn: Connection, project: str, key: str) -> list[Memo]:
+    """The last memos of a key in a project, newest first, void or not: one for each combination of ``sources``."""
+    return _memos.read_all(conn.execute(_FIND, {"of": project, "wanted": key}))
 
 
 def similar(conn: Connection, project: str, app: str, job: str, most: int = 5) -> list[Memo]:
@@ -69,9 +74,11 @@ def page(
 
 
 def keep(conn: Connection, memos: Sequence[Memo]) -> None:
-    """Add memos; each takes the place of an earlier one with its key. May be done again with the same ones."""
-    for memo in {(memo.project, memo.key): memo for memo in memos}.values():
-        conn.execute(delete_from(_table).where(_table.c.project == memo.project, _table.c.key == memo.key))
+    """Add memos; each takes the place of an earlier one with its key and sources: who cannot read these has his own.
+    May be done again with the same ones."""
+    for memo in {(memo.project, memo.key, memo.sources): memo for memo in memos}.values():
+        same = (_table.c.project == memo.project, _table.c.key == memo.key, _table.c.sources == memo.sources)
+        conn.execute(delete_from(_table).where(*same))
         conn.execute(insert_into(_table), _memos.values(memo))
         locations = sorted({file.location for file in memo.files.values()})
         if locations:

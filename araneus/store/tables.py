@@ -330,7 +330,8 @@ memos = Table(
     Column("used_on", Moment, nullable=False),
     Column("void_on", Moment),
     Column("void_by", TEXT),
-    Index("memos_key", "project", "key", unique=True),
+    # Not unique: what was made of files of other projects is there only for those who can read them.
+    Index("memos_key", "project", "key"),
     Index("memos_of_job", "project", "app", "job", "made_on"),
 )
 

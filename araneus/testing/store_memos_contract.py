@@ -32,9 +32,9 @@ class MemosContract:
             made, other = memo(project.id), memo(project.id, "l", 1)
             memos.keep(conn, [made, other])
             memos.keep(conn, [made])
-            assert memos.find(conn, project.id, "k") == made
-            assert memos.find(conn, project.id, "none") is None
-            assert memos.find(conn, "o/none", "k") is None
+            assert memos.find(conn, project.id, "k") == [made]
+            assert memos.find(conn, project.id, "none") == []
+            assert memos.find(conn, "o/none", "k") == []
             without: dict[str, Any] = {"outputs": {}, "files": {}, "folders": ()}
             assert memos.get(conn, made.id) == replace(made, **without)
             listed = [replace(each, **without) for each in (other, made)]
@@ -61,8 +61,23 @@ class MemosContract:
             new = memo(project.id, files={"b": Kept(location="blob:new", size=1)})
             memos.keep(conn, [old])
             memos.keep(conn, [new])
-            assert memos.find(conn, project.id, "k") == new
+            assert memos.find(conn, project.id, "k") == [new]
             assert files.referenced(conn, ["blob:k", "blob:new"]) == {"blob:new"}
+
+    def test_memos_of_one_key_that_were_made_of_other_projects_stand_beside_each_other(
+        self, database: Database
+    ) -> None:
+        with database.write() as conn:
+            project = rows.add_project(conn, rows.project())
+            mine, theirs, all_ = (
+                memo(project.id, minute=number, sources=sources)
+                for number, sources in enumerate([("x/mine",), ("x/theirs",), ()])
+            )
+            memos.keep(conn, [mine, theirs, all_])
+            assert memos.find(conn, project.id, "k") == [all_, theirs, mine]
+            newer = memo(project.id, minute=9, sources=("x/mine",))
+            memos.keep(conn, [memo(project.id, sources=("x/mine",)), newer])
+            assert memos.find(conn, project.id, "k") == [newer, all_, theirs]
 
     def test_bytes_stay_until_the_memo_is_void_or_gone(self, database: Database) -> None:
         with database.write() as conn:
@@ -73,8 +88,7 @@ class MemosContract:
             assert memos.invalidate(conn, made.id, "o", rows.at(3))
             assert not memos.invalidate(conn, made.id, "p", rows.at(4))
             assert not memos.invalidate(conn, new_uuid(), "p", rows.at(4))
-            found = memos.find(conn, project.id, "k")
-            assert found is not None
+            (found,) = memos.find(conn, project.id, "k")
             assert (found.void_by, found.void_on, found.files, found.parts) == ("o", rows.at(3), {}, made.parts)
             memos.drop(conn, [other.id])
             assert files.referenced(conn, ["blob:k", "blob:l"]) == set()
