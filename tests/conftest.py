@@ -6,11 +6,15 @@ import subprocess
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import certifi
 import pytest
 
 from araneus.testing.postgres import PostgresAbsent, PrivatePostgres
+
+if TYPE_CHECKING:
+    from tests.visitor import Visitor
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SHARED = CHECKOUT.parent / "shared"
@@ -39,6 +43,15 @@ def shallow_temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterato
     deep = subprocess.run(find, capture_output=True, text=True, errors="surrogateescape", check=False).stdout
     tests = {base / Path(line).relative_to(base).parts[0] for line in deep.splitlines() if line.startswith(str(base))}
     subprocess.run(["rm", "-rf", *map(str, tests)], check=False)
+
+
+@pytest.fixture(scope="module")
+def owner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Visitor]":
+    """The first user of a server that all tests of a module share, started with the module's ``SETTINGS``."""
+    from tests.visitor import visited  # not for every test: it imports the clients
+
+    with visited(tmp_path_factory.mktemp("server") / "data", getattr(request.module, "SETTINGS", {})) as visitor:
+        yield visitor
 
 
 @pytest.fixture(scope="session")

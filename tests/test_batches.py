@@ -1,14 +1,11 @@
 """Batches from the first file to the last output, on a whole server, with the platform's own client."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from tests.live import Server
 from tests.visitor import Visitor, file, globbed, shell
 
+SETTINGS = {"ARANEUS__JOBS__CORES": "4"}
 BY_SAMPLE = {"type": "CRITERIA", "criteria": ["metadata.Sample ID", "metadata.lane"]}
 JOINED = shell(
     'cat "$@" > all.txt; grep -q bad all.txt && { echo "a bad read" >&2; exit 7; }; true',
@@ -16,16 +13,6 @@ JOINED = shell(
     outputs={"all": globbed("all.txt")},
 )
 SLOW = shell("sleep 120", inputs={"n": "int"})
-
-
-@pytest.fixture(scope="module")
-def owner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
-    server = Server(tmp_path_factory.mktemp("batches") / "data", {"ARANEUS__JOBS__CORES": "4"})
-    server.start()
-    visitor = Visitor.owner(server)
-    yield visitor
-    visitor.http.close()
-    assert server.stop() == 0
 
 
 def children(owner: Visitor, parent: str) -> list[dict[str, Any]]:

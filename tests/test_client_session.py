@@ -17,9 +17,9 @@ from sevenbridges.models.file import File
 
 from araneus.api.app_documents import MANAGED_KEYS
 from araneus.model.upload import MIN_PART
-from tests.live import Server
 from tests.visitor import Visitor, globbed, shell
 
+SETTINGS = {"ARANEUS__JOBS__CORES": "4"}
 JOIN = shell(
     'cat "$@"',
     inputs={
@@ -33,16 +33,6 @@ JOIN = shell(
 LABELS = ("First", "Second")
 PACK = "import json, sys; from sbpack.pack import pack; print(json.dumps(pack(sys.argv[1])))"
 SLEEP = shell("sleep 60", outputs={})
-
-
-@pytest.fixture(scope="module")
-def owner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
-    server = Server(tmp_path_factory.mktemp("session") / "data", {"ARANEUS__JOBS__CORES": "4"})
-    server.start()
-    visitor = Visitor.owner(server)
-    yield visitor
-    visitor.http.close()
-    assert server.stop() == 0
 
 
 @pytest.fixture(scope="module")

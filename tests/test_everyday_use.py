@@ -1,29 +1,18 @@
 """Scripts as bioinformaticians write them, against a whole server: results are checked to the last byte."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.live import Server
 from tests.visitor import Visitor, file, globbed, shell
 
+SETTINGS = {"ARANEUS__JOBS__CORES": "8"}
 ODD_NAMES = (
     "a b.txt", "it's.txt", 'q"uote.txt', "$(id).txt", "-rf", "ünï.txt", "日本語.txt", "semi;colon", "*", "new`id`",
     "#hash?%20", "a&b|c>d<e", "\\back", "x" * 240,
 )  # fmt: skip
 TEXT = "a b;$(touch x) `id` 'q' \"dq\" \\ $HOME * & | > < \n newline ü $(inputs.number)"
-
-
-@pytest.fixture(scope="module")
-def owner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
-    server = Server(tmp_path_factory.mktemp("everyday") / "data", {"ARANEUS__JOBS__CORES": "8"})
-    server.start()
-    visitor = Visitor.owner(server)
-    yield visitor
-    visitor.http.close()
-    assert server.stop() == 0
 
 
 @pytest.fixture(scope="module")

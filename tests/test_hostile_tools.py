@@ -3,24 +3,14 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import psutil
 import pytest
 
-from tests.live import Server
 from tests.visitor import Visitor, globbed, shell
 
-
-@pytest.fixture(scope="module")
-def owner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
-    server = Server(tmp_path_factory.mktemp("hostile") / "data", {"ARANEUS__JOBS__CORES": "4"})
-    server.start()
-    visitor = Visitor.owner(server)
-    yield visitor
-    visitor.http.close()
-    assert server.stop() == 0
+SETTINGS = {"ARANEUS__JOBS__CORES": "4"}
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,7 @@ import pytest
 
 from araneus.executors.cgroup_layout import CONTROLLERS
 from araneus.executors.cgroups import Cgroups
-from tests.live import Server
-from tests.visitor import Visitor, globbed, shell
+from tests.visitor import Visitor, globbed, shell, visited
 
 HOG = "python3 -c 'b = bytearray({} * 1024 * 1024)'"
 SETTINGS = {
@@ -21,20 +19,6 @@ SETTINGS = {
     "ARANEUS__JOBS__MAX_PROCESSES": "60",
     "ARANEUS__JOBS__CONTAINERS": "none",
 }
-
-
-@pytest.fixture(scope="module")
-def owner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
-    yield from visited(tmp_path_factory.mktemp("limits") / "data", SETTINGS)
-
-
-def visited(data: Path, settings: dict[str, str]) -> Iterator[Visitor]:
-    server = Server(data, settings)
-    server.start()
-    visitor = Visitor.owner(server)
-    yield visitor
-    visitor.http.close()
-    assert server.stop() == 0
 
 
 @pytest.fixture(scope="module")
@@ -195,5 +179,5 @@ def test_the_network_is_for_tools_that_ask_in_projects_that_allow_it(owner: Visi
 
 
 def test_a_server_without_network_for_tools(tmp_path: Path) -> None:
-    for visitor in visited(tmp_path / "data", {**SETTINGS, "ARANEUS__JOBS__NETWORK": "false"}):
+    with visited(tmp_path / "data", {**SETTINGS, "ARANEUS__JOBS__NETWORK": "false"}) as visitor:
         assert reached(visitor, allowed=True) == dict.fromkeys(EVERY, "yes no")

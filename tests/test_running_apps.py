@@ -1,13 +1,12 @@
 """What people see over HTTP of jobs that are interrupted, grow, never fit, fail, or still run, on a real server."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.live import Server
 from tests.test_limits_of_tasks import limited as limited  # noqa: PLC0414 - the fixture, under its name
 from tests.visitor import Visitor, globbed, shell
 
@@ -19,16 +18,6 @@ SETTINGS = {
     "ARANEUS__JOBS__MEMORY_GROWTH": "3",
 }
 STAYS: Any = {"use_interruptible_instances": False}
-
-
-@pytest.fixture(scope="module")
-def owner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
-    server = Server(tmp_path_factory.mktemp("running") / "data", SETTINGS)
-    server.start()
-    visitor = Visitor.owner(server)
-    yield visitor
-    visitor.http.close()
-    assert server.stop() == 0
 
 
 @pytest.fixture(scope="module")

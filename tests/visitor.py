@@ -3,8 +3,10 @@
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -115,6 +117,20 @@ class Visitor:
         answer = httpx.get(self.get(f"/files/{identity}/download_info")["url"])
         assert answer.is_success, answer.text
         return answer.content
+
+
+@contextmanager
+def visited(data: Path, settings: Mapping[str, str]) -> Iterator[Visitor]:
+    """The first user of a server that runs with these settings (of the environment) while the context lasts."""
+    server = Server(data, settings)
+    server.start()
+    visitor = Visitor.owner(server)
+    try:
+        yield visitor
+    finally:
+        visitor.http.close()
+        code = server.stop()
+    assert code == 0
 
 
 def _http(server: Server, token: str) -> httpx.Client:
