@@ -13,7 +13,7 @@ most a fifth of a core. It decides by what the database says at that moment and 
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from araneus.model.ids import is_uuid
 from araneus.model.memo import kept_for
 from araneus.model.task import TERMINAL
 from araneus.scheduler.removal import Bin
+from araneus.scheduler.saved_logs import save_seen
 from araneus.storage.listing import keep_tree
 from araneus.storage.posix import sweep_incoming
 from araneus.storage.shelves import Shelves
@@ -234,16 +235,28 @@ class Housekeeping:
                 if fate is None:
                     whole += not jobdir.is_held(directory) and self._bin.throw(directory)
                 elif is_over(fate, now) and (directory / jobdir.WORK).is_dir() and not jobdir.is_held(directory):
-                    keep_tree(directory)
-                    # Every part, not only the first that there is.
-                    working += sum(self._bin.throw(directory / part) for part in _WORKING) > 0
                     gone.append(name)
+            self._keep_logs({name: fates[name] for name in gone})
+            for name in gone:
+                # Every part, not only the first that there is.
+                working += sum(self._bin.throw(self._premises.jobs / name / part) for part in _WORKING) > 0
             if gone:
                 with self._database.write() as connection:
                     leftovers.drop(connection, gone)
             if not go_on():
                 break
         return whole, working
+
+    def _keep_logs(self, gone: Mapping[str, Fate]) -> None:
+        """What people read of jobs whose working directories go: their listing, and what was seen of stopped ones."""
+        copied: dict[str, tuple[str, ...]] = {}
+        for name, fate in gone.items():
+            keep_tree(self._premises.jobs / name)
+            if fate.logs:
+                copied[name] = save_seen(self._premises.jobs / name, fate.logs)
+        if copied:
+            with self._database.write() as connection:
+                jobs.copied_logs(connection, copied)
 
 
 def is_over(fate: Fate, now: datetime) -> bool:

@@ -159,11 +159,8 @@ def save(kept: Wanted, directory: Path, known: Sequence[str] = ()) -> tuple[str,
     stdout = kept.stdout if known else ()
     if not (kept.patterns or stdout):
         return ()
-    try:
-        (directory / SAVED_LOGS).mkdir(exist_ok=True)
-        # A tool that is not closed off may have put a link there.
-        folder = os.open(directory / SAVED_LOGS, _FOLDER)
-    except OSError:
+    folder = _copies(directory)
+    if folder is None:
         return ()
     numbers = {path: number for number, path in enumerate(known)}
     saved: dict[str, int] = {}
@@ -180,6 +177,33 @@ def save(kept: Wanted, directory: Path, known: Sequence[str] = ()) -> tuple[str,
     finally:
         os.close(folder)
     return tuple(path if path in saved else "" for path in numbers)
+
+
+def save_seen(directory: Path, seen: Sequence[str]) -> tuple[str, ...]:
+    """Copy what was ``seen`` of a job that was stopped, before its working directory goes: as `save`. A file of more
+    than 64 MiB goes with it: it may be the data that the tool wrote to its standard output."""
+    folder = _copies(directory)
+    if folder is None:
+        return ()
+    saved: set[str] = set()
+    try:
+        for number, path in enumerate(seen):
+            for found in _matching((tuple(path.split("/")),), directory, _Budget(None)) if path else ():
+                if _keep(found, folder, str(number), most=_MOST_COPIED):
+                    saved.add(path)
+    finally:
+        os.close(folder)
+    return tuple(path if path in saved else "" for path in seen)
+
+
+def _copies(directory: Path) -> int | None:
+    """The open folder of the copies, made where there is none."""
+    try:
+        (directory / SAVED_LOGS).mkdir(exist_ok=True)
+        # A tool that is not closed off may have put a link there.
+        return os.open(directory / SAVED_LOGS, _FOLDER)
+    except OSError:
+        return None
 
 
 def _matching(kept: Patterns, directory: Path, budget: _Budget) -> Iterator[_Found]:

@@ -1,7 +1,7 @@
 """Jobs and attempts of running tasks. Writes take many rows at once: a scatter has ten thousand jobs."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -64,7 +64,14 @@ _ATTEMPTS_FOR = (
     .order_by(tables.attempts.c.key, tables.attempts.c.number)
 )
 _FATES = (
-    select(tables.attempts.c.id, tables.tasks.c.status, tables.tasks.c.end_time, tables.projects.c.settings)
+    select(
+        tables.attempts.c.id,
+        tables.tasks.c.status,
+        tables.tasks.c.end_time,
+        tables.projects.c.settings,
+        tables.attempts.c.logs,
+        tables.attempts.c.outcome,
+    )
     .join(tables.tasks, tables.tasks.c.id == tables.attempts.c.task)
     .join(tables.projects, tables.projects.c.id == tables.tasks.c.project)
     .where(tables.attempts.c.id.in_(bindparam("some", expanding=True)))
@@ -73,11 +80,13 @@ _FATES = (
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of an attempt's task, and the settings of its project, which say how long traces are kept."""
+    """What became of an attempt's task, and the settings of its project, which say how long traces are kept. ``logs``
+    are the files that were seen while an attempt ran that was stopped: nobody has copied them (`Attempt.logs`)."""
 
     status: Status
     ended_on: datetime | None
     settings: Mapping[str, Any]
+    logs: tuple[str, ...] = ()
 
 
 def upsert(conn: Connection, jobs: Sequence[Job]) -> None:
@@ -157,6 +166,17 @@ def fates(conn: Connection, attempt_ids: Collection[str]) -> dict[str, Fate]:
     """What became of the tasks of these attempts, by attempt id; attempts without a row are left out."""
     found: dict[str, Fate] = {}
     for some in chunks(attempt_ids):
-        for attempt, status, ended_on, settings in conn.execute(_FATES, {"some": some}):
-            found[attempt] = Fate(status, ended_on, settings)
+        for attempt, status, ended_on, settings, seen, outcome in conn.execute(_FATES, {"some": some}):
+            left = seen if outcome is not None and not outcome.logs else ()
+            found[attempt] = Fate(status, ended_on, settings, left)
     return found
+
+
+def copied_logs(conn: Connection, copied: Mapping[str, tuple[str, ...]]) -> None:
+    """Write which files of attempts that were stopped have been copied, by attempt id: the paths in the order of their
+    numbers, the empty text for one that is gone."""
+    for attempt, paths in copied.items():
+        outcome = outcome_of(conn, attempt)
+        if outcome is not None and not outcome.logs:
+            query = update(tables.attempts).where(tables.attempts.c.id == attempt)
+            conn.execute(query.values(outcome=replace(outcome, logs=paths)))

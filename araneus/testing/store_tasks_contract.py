@@ -376,6 +376,11 @@ class JobsContract:
             left = logs.get(conn, log_ids(stopped.id, seen)["gone"])
             assert left is not None
             assert left.location == f"job:{stopped.id}/{jobdir.WORK}/gone"
+            fates = jobs.fates(conn, [first.id, stopped.id])
+            assert [fates[one.id].logs for one in (first, stopped)] == [(), seen]
+            jobs.copied_logs(conn, {one: ("", "gone") for one in (first.id, stopped.id, "unknown")})
+            assert [one.saved for one in jobs.attempts_for(conn, "t")] == [(seen[0], ""), ("", "gone")]
+            assert jobs.fates(conn, [stopped.id])[stopped.id].logs == ()
 
     def test_ten_thousand_jobs(self, database: Database) -> None:
         with database.write() as conn:

@@ -11,6 +11,7 @@ from araneus.model.task import Status
 from araneus.scheduler.saved_logs import MAX_SEEN
 from araneus.store import logs as store_logs
 from tests.scheduler.house import House, tool
+from tests.scheduler.test_housekeeping import KEPT, keeper
 
 
 def saving(*values: Any, script: str = "true", name: str = "sbg:SaveLogs", **fields: Any) -> dict[str, Any]:
@@ -241,3 +242,23 @@ def test_standard_output_of_draft_2_while_the_job_runs(house: House, tmp_path: P
         gate.touch()
         assert house.wait(task).status is Status.COMPLETED
     assert house.content({"path": found["standard.out"]}) == b"said\nmore\n"
+
+
+def test_of_a_job_that_was_stopped_they_stay_when_its_working_directory_goes(house: House) -> None:
+    script = "mkdir deep; echo one > deep/a.log; echo two > b.log; echo three > c.log; echo said; sleep 60"
+    app = house.install(saving("*.log", "deep/*.log", script=script) | {"stdout": "said.txt"})
+    with house.scheduling():
+        task = house.queue(app)
+        ids = running_logs(house, task, "deep/a.log", "b.log", "c.log", "said.txt")
+        house.abort(task)
+        assert house.wait(task).status is Status.ABORTED
+    (attempt,) = house.attempts(task)
+    (Path(attempt.directory) / "work" / "c.log").unlink()
+    assert keeper(house, after=KEPT * 2).sweep().working == 1
+    (attempt,) = house.attempts(task)
+    assert set(attempt.saved) - {""} == {"deep/a.log", "b.log", "said.txt"}
+    read = {name: house.content({"path": ids[name]}) for name in attempt.saved if name}
+    assert read == {"deep/a.log": b"one\n", "b.log": b"two\n", "said.txt": b"said\n"}
+    assert not (Path(attempt.directory) / "work").exists()
+    for name in LOG_NAMES:
+        assert (Path(attempt.directory) / name).exists() == (name != "cwl.output.json"), name
