@@ -20,6 +20,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 SHARED = CHECKOUT.parent / "shared"
 GROUPS = {
     "tests/executors/test_docker.py": "engines",
+    "tests/executors/test_engine_trouble.py": "engines",
     "tests/executors/test_engines.py": "images",
     "tests/test_crash.py": "crash",
 }

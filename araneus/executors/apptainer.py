@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -136,8 +136,9 @@ class Apptainer:
                 return _no_command(said[-1].rpartition("exec: ")[2][:500])
         return None
 
-    def end(self, attempt: str) -> None:
+    def end(self, attempts: Sequence[str]) -> Collection[str]:
         """Nothing is left of a container whose processes have ended."""
+        return attempts
 
     def _fetch(self, image: Image, progress: Callable[[str], None]) -> str:
         if image.file is not None and not image.pull:

@@ -5,9 +5,11 @@ server is gone meanwhile. Images are fetched by the server, in threads, before t
 """
 
 import os
+import re
 import signal
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from araneus.executors.base import Image, Submission
 from araneus.executors.cgroup_layout import CONTROLLERS
@@ -20,6 +22,10 @@ from araneus.executors.mounts import Bind
 from araneus.executors.processes import Container
 from araneus.executors.verdict import out_of_memory
 from araneus.model.job import Outcome, Reason
+
+_STATE: Final = re.compile(r"(?:true|false) \d+ (?P<started>\d{4}-\d\d-\d\d)")
+_NEVER: Final = "0001-01-01"
+_NO_SUCH: Final = re.compile(r"no such (?:object|container)|no container with", re.IGNORECASE)
 
 
 class CommandLineEngine:
@@ -97,6 +103,8 @@ class CommandLineEngine:
         killed = code == 128 + signal.SIGKILL and "oom_kill" in notes.splitlines()
         if notes.startswith("true") or killed:
             return out_of_memory(code)
+        if notes.startswith(f"false {code} ") and began(notes):
+            return None
         said = [line for line in stderr.splitlines() if line.startswith((f"{self.name}: ", "Error: "))]
         if code not in {125, 126, 127} or not said:
             return None
@@ -108,11 +116,26 @@ class CommandLineEngine:
             return Outcome(
                 reason=Reason.COMMAND_NOT_FOUND, message=f"The image cannot run the command: {_why(said[-1])}"
             )
-        return Outcome(reason=Reason.NOT_STARTED, message=f"The container could not be started: {said[-1][:500]}")
+        self._images.doubt()
+        words = said[-1].removeprefix(f"{self.name}: ").removeprefix("Error: ")[:500]
+        if began(notes) is False:
+            return Outcome(reason=Reason.REFUSED, message=f"{self.name} did not start the container: {words}")
+        return Outcome(reason=Reason.LOST, message=f"{self.name} went away while the job started or ran: {words}")
 
-    def end(self, attempt: str) -> None:
-        """See `Engine.end`."""
-        self._images.ask("rm", "--force", "--volumes", container_name(attempt), patience=20)
+    def end(self, attempts: Sequence[str]) -> Collection[str]:
+        """See `Engine.end`: those that the engine says it has removed."""
+        named = {container_name(attempt): attempt for attempt in attempts}
+        said = self._images.ask("rm", "--force", "--volumes", *named, patience=30, regardless=True)
+        return [named[line] for line in (said or "").split() if line in named]
+
+
+def began(notes: str) -> bool | None:
+    """Whether the tool in a container has begun, by what the wrapper noted when the engine's client had ended; None
+    when the engine did not say. Where the engine knows no container, it has made none: only we remove them, later."""
+    state = _STATE.match(notes)
+    if state is not None:
+        return state["started"] != _NEVER
+    return False if _NO_SUCH.search(notes) else None
 
 
 def _why(said: str) -> str:

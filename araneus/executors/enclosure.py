@@ -5,7 +5,7 @@ it what an exit code means. An enclosure decides and does no work of its own; on
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -55,8 +55,9 @@ class Engine(Enclosure, Protocol):
         however many ask. Raises `CannotStartError` IMAGE_UNAVAILABLE naming the image."""
         ...
 
-    def end(self, attempt: str) -> None:
-        """Kill and remove the attempt's container, if there is one. Blocks for at most a few seconds."""
+    def end(self, attempts: Sequence[str]) -> Collection[str]:
+        """Kill and remove the containers of these attempts; those of which surely nothing is left. Blocks for at most
+        half a minute."""
         ...
 
 

@@ -8,17 +8,24 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from araneus.executors import dockerfile, images, programs
 from araneus.executors.base import Image
+from araneus.executors.errors import CannotStartError
 from araneus.executors.image_files import OncePerImage, docker_archive, own_name
 from araneus.executors.images import Wanted, unavailable
 from araneus.executors.programs import CLIENT_VARIABLES, PROXY_VARIABLES, ProgramError
+from araneus.model.job import Reason
 
 _BUILD_LIMIT: Final = 2 * 3600.0
+_AWAY: Final = 30.0
+"""Seconds that an engine may be away."""
+_LOOK: Final = 1.0
+_ANSWER: Final = 15.0
 _GONE = re.compile(r"no such image|image not known|not found locally|unable to find image", re.IGNORECASE)
 ADVICE: Final = {
     "file": "Correct the Dockerfile; it is built without any files beside it, and without network unless jobs.network"
@@ -43,8 +50,9 @@ class EngineImages:
         self.program = shutil.which(program, path=self.environment.get("PATH")) or program
         self._once = OncePerImage()
 
-    def ask(self, *arguments: str, patience: float = 60.0) -> str | None:
-        """What the engine answers to a command, or None when it fails or takes longer."""
+    def ask(self, *arguments: str, patience: float = 60.0, regardless: bool = False) -> str | None:
+        """What the engine answers to a command, or None when it fails or takes longer. ``regardless``: also when it
+        fails."""
         try:
             done = subprocess.run(
                 (self.program, *arguments),
@@ -56,7 +64,7 @@ class EngineImages:
             )
         except (OSError, ValueError, subprocess.TimeoutExpired):
             return None
-        return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else None
+        return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 or regardless else None
 
     def prepare(self, image: Image, progress: Callable[[str], None]) -> str:
         """See `Engine.prepare`: the image's id."""
@@ -69,7 +77,23 @@ class EngineImages:
         self._once.forget()
         return True
 
+    def doubt(self) -> None:
+        """The engine may be away: before the next job in an image, wait until it answers."""
+        self._once.forget()
+
+    def _await_engine(self, progress: Callable[[str], None]) -> None:
+        """Wait for an engine that is being started again. Raises `CannotStartError` REFUSED when it does not answer."""
+        deadline = time.monotonic() + _AWAY
+        while self.ask("version", patience=_ANSWER) is None:
+            if time.monotonic() > deadline:
+                raise CannotStartError(
+                    Reason.REFUSED, f"{self._name} does not answer: start it, and run the task again."
+                )
+            progress(f"waiting for {self._name}, which does not answer")
+            time.sleep(_LOOK)
+
     def _fetch(self, image: Image, progress: Callable[[str], None]) -> str:
+        self._await_engine(progress)
         if image.pull or not (image.load or image.import_ or image.file is not None):
             return self._pull(image, progress)
         name = image.image_id or ""

@@ -4,12 +4,12 @@ The threads are daemons: a server that is told to stop does not wait for an imag
 """
 
 import threading
-import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from araneus.executors.base import Image
 from araneus.executors.enclosure import Engine
+from araneus.executors.removals import Removals
 
 _THREADS = 4
 _PATIENCE = 10.0
@@ -25,7 +25,7 @@ class Fetcher:
         self._guard = threading.Lock()
         self._done: SimpleQueue[tuple[str, str | Exception]] = SimpleQueue()
         self._images = _Workers("araneus-image")
-        self._ends = _Workers("araneus-remove")
+        self._ends = Removals()
 
     def fetch(self, attempt: str, engine: Engine, image: Image) -> None:
         """Start to make the image available for this attempt; `done` tells the end. One fetch at a time per image."""
@@ -37,8 +37,8 @@ class Fetcher:
             self._images.do(lambda: self._prepare(engine, image))
 
     def end(self, attempt: str, engine: Engine) -> None:
-        """Kill and remove the attempt's container."""
-        self._ends.do(lambda: engine.end(attempt))
+        """Kill and remove the attempt's container, also one that the engine is only making."""
+        self._ends.end(attempt, engine)
 
     def done(self) -> list[tuple[str, str | Exception]]:
         """The attempts whose image is there (its reference) or cannot be had (why), each once. Never blocks."""
@@ -82,12 +82,9 @@ class _Workers:
             self._threads.append(threading.Thread(target=self._run, name=name, daemon=True))
             self._threads[-1].start()
 
-    def close(self, patience: float = 0.0) -> None:
+    def close(self) -> None:
         for _ in self._threads:
             self._work.put(None)
-        deadline = time.monotonic() + patience
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:
         while (work := self._work.get()) is not None:

@@ -323,6 +323,10 @@ class LocalExecutor:
         if active.stop is None and finding.exit_code not in {None, 0} and active.enclosure.encloses:
             notes = (jobdir.read_small(directory / jobdir.CONTAINER) or b"").decode("utf-8", "replace")
             outcome = active.enclosure.judge(finding.exit_code or 0, jobdir.error_tail(directory, record), notes)
+            if outcome is not None and outcome.reason is Reason.LOST:
+                # The engine is gone, its containers need not be; another attempt follows.
+                self._kill(active)
+                self._end_container(active)
         room = os.statvfs(directory).f_bavail > 0 if finding.trace is not Trace.ENDED and directory.is_dir() else True
         outcome = outcome or verdict(finding, stop=active.stop, status=status, room=room)
         self._over(active.attempt, explained(outcome, seen, record), finding)

@@ -70,8 +70,8 @@ while read -r _araneus_key _araneus_before; do [ "$_araneus_key" != oom_kill ] |
 "$@" 9>&-
 _araneus_code=$?
 while read -r _araneus_key _araneus_after; do [ "$_araneus_key" != oom_kill ] || break; done </proc/vmstat
-"$_araneus_engine" inspect --format '{{.State.OOMKilled}} {{.State.Error}}' "$_araneus_name" \\
->"$_araneus_job/container" 2>/dev/null 9>&-
+"$_araneus_engine" inspect --format '{{.State.OOMKilled}} {{.State.ExitCode}} {{.State.StartedAt}} {{.State.Error}}' \\
+"$_araneus_name" >"$_araneus_job/container" 2>&1 9>&-
 [ "$_araneus_before" = "$_araneus_after" ] || echo oom_kill >>"$_araneus_job/container"
 "$_araneus_engine" rm -f -v "$_araneus_name" >/dev/null 2>&1 </dev/null 9>&-
 echo "$_araneus_code" >"$_araneus_job/exit_code"

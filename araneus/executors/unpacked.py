@@ -9,7 +9,7 @@ every directory on the way to a mount is opened in the same way, and no name tha
 import os
 import shutil
 import stat
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -94,8 +94,9 @@ class Unpacked:
         """As of every sandbox of bubblewrap's."""
         return bubblewrap.judge(code, stderr)
 
-    def end(self, attempt: str) -> None:
+    def end(self, attempts: Sequence[str]) -> Collection[str]:
         """Nothing is left of a sandbox whose processes have ended."""
+        return attempts
 
 
 def shown(root: Path, targets: Collection[str]) -> list[str]:

@@ -51,6 +51,7 @@ class Reason(StrEnum):
     COMMAND_NOT_FOUND = "command_not_found"
     IMAGE_UNAVAILABLE = "image_unavailable"
     NOT_STARTED = "not_started"
+    REFUSED = "refused"
     CANCELLED = "cancelled"
     LOST = "lost"
     INTERRUPTED = "interrupted"

@@ -31,6 +31,7 @@ _SENTENCES = {
     Reason.COMMAND_NOT_FOUND: "could not start",
     Reason.IMAGE_UNAVAILABLE: "could not start",
     Reason.NOT_STARTED: "could not be started",
+    Reason.REFUSED: "could not be started",
     Reason.CANCELLED: "was cancelled",
     Reason.LOST: "was lost",
     Reason.INTERRUPTED: "was interrupted",
@@ -47,6 +48,7 @@ _ADVICE = {
     Reason.TIME_LIMIT: "Raise the tool's ToolTimeLimit.",
     Reason.COMMAND_NOT_FOUND: "Its command was not found.",
     Reason.IMAGE_UNAVAILABLE: "Its container image is not available.",
+    Reason.REFUSED: "The container engine did not start its container.",
     Reason.LOST: "Its process ended without reporting an exit code.",
     Reason.DISK_FULL: "Free some and run the task again.",
 }
@@ -59,6 +61,7 @@ NEVER_RAN = frozenset(
         Reason.COMMAND_NOT_FOUND,
         Reason.IMAGE_UNAVAILABLE,
         Reason.NOT_STARTED,
+        Reason.REFUSED,
         Reason.TOO_LARGE,
         Reason.UNSUPPORTED,
     }

@@ -1,8 +1,9 @@
 """Which jobs are tried again, where, and with how much. Decides for one run; reads nothing.
 
-Tried again: an attempt whose place was taken away (then on one that nobody takes away), one that was lost (on the same
-kind of place), one whose tool calls its exit code temporary (``temporaryFailCodes``), and, where the settings say so,
-one that ran out of memory (with more). Any other failure of a tool never is.
+Tried again: an attempt whose place was taken away (then on one that nobody takes away), one that was lost or that a
+container engine refused before the tool began (on the same kind of place), one whose tool calls its exit code temporary
+(``temporaryFailCodes``), and, where the settings say so, one that ran out of memory (with more). Any other failure of a
+tool never is.
 Source: execution semantics of the platform, "Interruption and retry".
 """
 
@@ -42,7 +43,7 @@ class Retries:
             self._interrupted.add(attempt.key)
         elif outcome.reason is Reason.OUT_OF_MEMORY and self._memory_growth > 1:
             self._short[attempt.key] = (self._grown(attempt.resources), outcome)
-        elif outcome.reason is not Reason.LOST:
+        elif outcome.reason not in {Reason.LOST, Reason.REFUSED}:
             return False
         return attempt.number < MAX_ATTEMPTS
 

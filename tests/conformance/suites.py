@@ -47,7 +47,9 @@ They are public. Put them side by side into a directory, and name it:
 PAGE = "http://commonwl.org"
 """What the tests named ``networkaccess`` and ``networkaccess_disabled`` try to fetch."""
 
-ACCIDENTS = frozenset({Reason.LOST, Reason.NOT_STARTED, Reason.CANCELLED, Reason.DISK_FULL, Reason.IMAGE_UNAVAILABLE})
+ACCIDENTS = frozenset(
+    {Reason.LOST, Reason.NOT_STARTED, Reason.REFUSED, Reason.CANCELLED, Reason.DISK_FULL, Reason.IMAGE_UNAVAILABLE}
+)
 """Ways to fail that say nothing about the document."""
 
 

@@ -38,6 +38,9 @@ def environ(request: pytest.FixtureRequest) -> Iterator[Mapping[str, str]]:
 
 @pytest.fixture
 def containers(environ: Mapping[str, str]) -> Containers:
+    # Attempts of different tests have the same names: nothing of an earlier one may be left.
+    for name in names(environ):
+        subprocess.run([environ["ENGINE"], "rm", "--force", name], env=environ, check=True, capture_output=True)
     engine = CommandLineEngine(environ["ENGINE"], {"mirrored/": "araneus-"}, environ)
     assert engine.works()
     return Containers(engine=engine)

@@ -151,7 +151,7 @@ SCENARIOS: dict[str, Callable[[House], str]] = {
         bad_expression_of_a_step, bad_input, too_large, unsupported, app_invalid,
     )
 }  # fmt: skip
-WITHOUT_EXAMPLE = {Reason.SUCCEEDED, Reason.CANCELLED, Reason.INTERRUPTED}
+WITHOUT_EXAMPLE = {Reason.SUCCEEDED, Reason.CANCELLED, Reason.INTERRUPTED, Reason.REFUSED}
 
 
 def examples() -> dict[str, str]:

@@ -144,7 +144,8 @@ def test_more_memory_than_there_is_is_still_out_of_memory(house: House) -> None:
     assert "would need 4000 MiB, which this machine has not" in message
 
 
-OTHERS = [reason for reason in Reason if reason not in {Reason.LOST, Reason.INTERRUPTED, Reason.OUT_OF_MEMORY}]
+AGAIN = {Reason.LOST, Reason.REFUSED, Reason.INTERRUPTED, Reason.OUT_OF_MEMORY}
+OTHERS = [reason for reason in Reason if reason not in AGAIN]
 
 
 @given(st.lists(st.sampled_from(Reason), max_size=6), st.floats(1, 4), st.booleans())
