@@ -53,6 +53,8 @@ def replace_tags(call: Call, services: Services) -> Answer:
 
 
 def _object(call: Call) -> dict[str, Any]:
+    if call.body == []:  # how R writes an object without members
+        return {}
     if call.body is not None and not isinstance(call.body, dict):
         raise Refusal(Fault.METADATA_INVALID, "Metadata must be a JSON object of texts.")
     return call.object()

@@ -97,7 +97,7 @@ def batch_by(value: Any) -> dict[str, Any]:
 
 def execution_settings(value: Any) -> dict[str, Any]:
     """The known keys of ``execution_settings`` that are set; others are left out. Raises `Refusal` (400)."""
-    if value is None:
+    if value is None or value == []:  # how R writes an object without members
         return {}
     given = _object(value, "execution_settings")
     settings: dict[str, Any] = {}
@@ -122,7 +122,7 @@ def execution_settings(value: Any) -> dict[str, Any]:
 
 def output_location(value: Any) -> dict[str, Any] | None:
     """The known keys of ``output_location``; paths lead into folders of the project. Raises `Refusal` (400)."""
-    if value is None:
+    if value is None or value == []:
         return None
     given = _object(value, "output_location")
     location: dict[str, Any] = {}

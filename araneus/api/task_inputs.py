@@ -27,16 +27,20 @@ _MAX_FORMAT = 2000
 
 
 def taken(values: Any) -> dict[str, Value]:
-    """The inputs of a request in the form in which a task stores them.
+    """The inputs of a request in the form in which a task stores them. R writes an empty list for no inputs.
 
     Raises `Refusal` (400) naming the place when they are unusable: not an object, a file value without an id, text with
     a NUL character, a number beyond 64 bits, or nesting deeper than `MAX_DEPTH`.
     """
-    if values is None:
+    return {_text(key, "inputs"): _taken(value, f"inputs.{key}", 1) for key, value in _by_port(values).items()}
+
+
+def _by_port(values: Any) -> dict[str, Any]:
+    if values is None or values == []:
         return {}
     if not isinstance(values, dict):
         raise _unusable("inputs", f"expected an object keyed by input id, got {_kind(values)}")
-    return {_text(key, "inputs"): _taken(value, f"inputs.{key}", 1) for key, value in values.items()}
+    return values
 
 
 def _taken(value: Value, where: str, depth: int) -> Value:
@@ -108,11 +112,8 @@ def merged(stored: Mapping[str, Value], change: Any) -> dict[str, Value]:
     A null clears a port. An object without ``class`` changes only its own keys of the stored object, since
     `sevenbridges-python` sends differences; when it changes the id of a file, the secondary files of the old one go.
     """
-    if change is None:
-        return dict(stored)
-    if not isinstance(change, dict):
-        raise _unusable("inputs", f"expected an object keyed by input id, got {_kind(change)}")
-    return dict(stored) | {port: _merged_value(stored.get(port), value, 1) for port, value in change.items()}
+    changes = _by_port(change)
+    return dict(stored) | {port: _merged_value(stored.get(port), value, 1) for port, value in changes.items()}
 
 
 def _merged_value(old: Value, new: Value, depth: int) -> Value:
@@ -131,9 +132,11 @@ def fitted(ports: Iterable[InputPort], values: Mapping[str, Value], *, listed: s
     """One value per port, null where none is given; keys that are no ports are dropped.
 
     A single file at a port that takes only lists becomes a list of one, and a list of one file at a port that takes
-    no lists becomes that file. ``listed`` names the batch input: its value is a list, whatever its type.
+    no lists becomes that file. ``listed`` names the batch input: its value is a list, whatever its type. A key may have
+    the ``#`` of an id in a document of sbg:draft-2; what is stored has none, so it is newer than one without.
     """
-    return {port.id: _fitted(port.type, values.get(port.id), port.id == listed) for port in ports}
+    named = {**values, **{key[1:]: value for key, value in values.items() if key.startswith("#")}}
+    return {port.id: _fitted(port.type, named.get(port.id), port.id == listed) for port in ports}
 
 
 def _fitted(kind: Type, value: Value, listed: bool) -> Value:

@@ -148,6 +148,30 @@ def test_files_and_members_with_nulls_for_what_is_not_set(r: Any, server: Server
     assert names == {"a.txt", "f"}
 
 
+def test_an_empty_list_is_an_object_without_members(r: Any) -> None:
+    project = new_project(r)["id"]
+    r("POST", f"apps/{project}/head/raw", TOOL)
+    task = new_task(r, project, inputs=[], execution_settings=[], output_location=[])
+    assert (task["execution_settings"], task["inputs"]["text"]) == ({}, None)
+    file = new_file(r, project, "a.txt")
+    value = {"class": "File", "path": file["id"]}
+    assert r("PATCH", f"tasks/{task['id']}", {"inputs": {"text": value}})["inputs"]["text"]["path"] == file["id"]
+    assert r("PATCH", f"tasks/{task['id']}", {"inputs": []})["inputs"]["text"]["path"] == file["id"]
+    assert r("PATCH", f"files/{file['id']}/metadata", {"a": "b"}) == {"a": "b"}
+    assert r("PATCH", f"files/{file['id']}/metadata", []) == {"a": "b"}
+    assert r("PUT", f"files/{file['id']}/metadata", []) == {}
+
+
+def test_inputs_may_be_named_as_in_an_old_document(r: Any) -> None:
+    project = new_project(r)["id"]
+    r("POST", f"apps/{project}/head/raw", TOOL)
+    files = [new_file(r, project, name)["id"] for name in ("a.txt", "b.txt")]
+    task = new_task(r, project, inputs={"#text": {"class": "File", "path": files[0]}})
+    assert task["inputs"]["text"]["path"] == files[0]
+    changed = r("PATCH", f"tasks/{task['id']}", {"inputs": {"#text": {"class": "File", "path": files[1]}}})
+    assert changed["inputs"]["text"]["path"] == files[1]
+
+
 def test_the_first_r_client_patches_without_type_or_query(r: Any, server: Server) -> None:
     project = new_project(r)["id"]
     r("POST", f"apps/{project}/head/raw", TOOL)

@@ -91,7 +91,7 @@ def test_an_empty_name_means_the_default(name: Any) -> None:
         ({"batch_input": "reads", "batch_by": {"type": "criteria"}}, Fault.BATCH_CRITERIA_MISSING),
         ({"batch_input": "reads", "batch_by": {"type": "criteria", "criteria": []}}, Fault.BATCH_CRITERIA_MISSING),
         ({"batch_input": "reads", "batch_by": {"type": "criteria", "criteria": [1]}}, Fault.BATCH_CRITERIA_MISSING),
-        ({"execution_settings": []}, Fault.BAD_REQUEST),
+        ({"execution_settings": [1]}, Fault.BAD_REQUEST),
         ({"execution_settings": {"max_parallel_instances": 0}}, Fault.BAD_REQUEST),
         ({"execution_settings": {"max_parallel_instances": True}}, Fault.BAD_REQUEST),
         ({"execution_settings": {"instance_type": 4}}, Fault.BAD_REQUEST),

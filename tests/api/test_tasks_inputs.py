@@ -85,7 +85,7 @@ def nested(depth: int) -> Any:
 @pytest.mark.parametrize(
     ("unusable", "place"),
     [
-        ([], "inputs"),
+        ([1], "inputs"),
         ("text", "inputs"),
         (7, "inputs"),
         ({"a": {"class": "File"}}, "inputs.a"),
