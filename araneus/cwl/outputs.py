@@ -4,13 +4,10 @@ Called by the scheduler when an attempt has ended with a success code. Source: C
 binding", "CommandOutputBinding" and "cwl.output.json".
 """
 
-import json
-import os
 import posixpath
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from araneus.cwl.command import Invocation
 from araneus.cwl.draft2.globs import matching_files
@@ -19,7 +16,7 @@ from araneus.cwl.expressions import Evaluator
 from araneus.cwl.file_metadata import shared_with_secondary, with_metadata
 from araneus.cwl.files import check_basename, contents, is_literal, local_path, split_name, trimmed, well_formed
 from araneus.cwl.inplace import IDENTITY, identity
-from araneus.cwl.nesting import MAX_DEPTH, too_deep
+from araneus.cwl.output_document import output_document
 from araneus.cwl.process import DRAFT_2, CommandLineTool, Listing, OutputBinding, OutputPort
 from araneus.cwl.produced import WorkTree
 from araneus.cwl.ready import listing_level, output_problems
@@ -38,8 +35,6 @@ from araneus.cwl.types import (
 )
 from araneus.model.values import FileValue, Value, is_file_value, map_file_values
 
-MAX_DOCUMENT: Final = 64 * 2**20
-"""Bytes of cwl.output.json."""
 _SHOWN_NAMES = 10
 _REBUILT = frozenset(
     {
@@ -67,7 +62,7 @@ def collect(
     tree = WorkTree(invocation, host_work, checksum=checksum)
     seen = replace(invocation, runtime={**invocation.runtime, "exitCode": exit_code})
     collector = _Collector(tool, seen, tree, evaluator)
-    document = _document(host_work)
+    document = output_document(host_work)
     outputs: dict[str, Value] = {}
     problems: list[Problem] = []
     for port in tool.outputs:
@@ -114,30 +109,6 @@ def updated_in_place(invocation: Invocation, host_work: Path) -> dict[str, FileV
 
 def _at_port(problem: Problem, port: OutputPort) -> Problem:
     return problem if problem.where.startswith("outputs/") else Problem(f"outputs/{port.id}", str(problem))
-
-
-def _document(host_work: Path) -> dict[str, Value] | None:
-    """What is in cwl.output.json, when the tool wrote one."""
-    try:
-        descriptor = os.open(host_work / "cwl.output.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise OutputError(Problem("cwl.output.json", f"cannot be read: {error.strerror}")) from None
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            text = file.read(MAX_DOCUMENT + 1)
-            value = json.loads(text) if len(text) <= MAX_DOCUMENT else None
-        except (OSError, ValueError, RecursionError) as error:
-            raise OutputError(Problem("cwl.output.json", f"is not JSON: {str(error)[:200]}")) from None
-    if not isinstance(value, dict) or too_deep(value):
-        raise OutputError(
-            Problem(
-                "cwl.output.json",
-                f"must be a JSON object of at most {MAX_DOCUMENT >> 20} MiB, not deeper than {MAX_DEPTH}",
-            )
-        )
-    return value
 
 
 def _missing(port: OutputPort, documented: bool, globs: list[str], tree: WorkTree) -> MissingOutputError:

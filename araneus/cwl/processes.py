@@ -14,7 +14,7 @@ from typing import Any, Final
 from araneus.cwl import fields, requirements, workflows
 from araneus.cwl import read_bindings as bindings
 from araneus.cwl.draft2 import processes as draft2
-from araneus.cwl.draft2.dialect import DRAFT_2, bears_marks
+from araneus.cwl.draft2.dialect import DRAFT_2, bears_marks, is_mislabelled
 from araneus.cwl.draft2.requirements import crossed
 from araneus.cwl.ports import STREAMS, input_ports, output_ports, stream_ports
 from araneus.cwl.process import (
@@ -69,7 +69,7 @@ class Builder:
         node = self._library.select(document, fragment, scope)
         if node is None:
             return None
-        if document.root.get("cwlVersion") is None and node.get("cwlVersion") is None:
+        if all(each.get("cwlVersion") in (None, "") for each in (document.root, node)):
             if bears_marks(document.root):
                 scope = scope.under(draft2=True)
             else:
@@ -106,7 +106,7 @@ class Builder:
             scope.problem(f"the document holds more than {MAX_PROCESSES} processes, written out")
             self._report.settle()
         self._building.append(id(node))
-        inner = _narrowed(node, scope)
+        inner = _recognised(node, _narrowed(node, scope))
         passed = inherited if inner.draft2 == scope.draft2 else crossed(inherited)
         process = self._process(node, document, inner, passed)
         self._building.pop()
@@ -200,7 +200,7 @@ def foreign_language(node: Any, scope: Scope) -> bool:
         if language is not None and kind not in PROCESS_CLASSES:
             scope.unsupported(f"this is a {language} app; only CWL v1.0, v1.1 and v1.2 apps can run here")
             return True
-    if version is None:
+    if version is None or version == "":
         return False
     if not isinstance(version, str):
         scope.problem(f"must be text, not {fields.kind_of(version)}: write v1.0, v1.1 or v1.2", "cwlVersion")
@@ -230,6 +230,14 @@ def _narrowed(node: Mapping[str, Any], scope: Scope) -> Scope:
     if isinstance(node, PlacedDict):
         changes["base"] = node.base
     return scope.under(**changes) if changes else scope
+
+
+def _recognised(node: Mapping[str, Any], scope: Scope) -> Scope:
+    """The scope of a process that says, or inherits, that it is of CWL v1: of sbg:draft-2 when it can only be that."""
+    if scope.draft2 or not is_mislabelled(node):
+        return scope
+    scope.doubt(f"says v1.{scope.version}, but is written in sbg:draft-2, and taken for that", "cwlVersion")
+    return scope.under(draft2=True)
 
 
 def _own_fields(node: Mapping[str, Any], kind: str, scope: Scope) -> dict[str, Any]:

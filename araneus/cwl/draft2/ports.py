@@ -79,7 +79,7 @@ def _entries(node: Mapping[str, Any], scope: Scope, section: str) -> Iterator[tu
 
 def _type(entry: Mapping[str, Any], scope: Scope, names: Names) -> Type:
     """The type; a port without one takes anything. ``required`` is an editor's, and says nothing."""
-    if entry.get("type") is None:
+    if not entry.get("type"):
         scope.doubt("is missing, so the port takes anything", "type")
         return union([NULL, ANY])
     return build_type(entry["type"], scope.at("type"), names)

@@ -79,7 +79,7 @@ def _with_class(node: Mapping[str, Any], section: str, scope: Scope | None = Non
         return {section: value}
     kept: list[Any] = []
     for index, entry in enumerate(value):
-        if entry is None or (isinstance(entry, dict) and not entry.get("class")):
+        if not isinstance(entry, list | dict) or (isinstance(entry, dict) and not entry.get("class")):
             if scope is not None:
                 scope.at(section).at(index).doubt("has no class, and is left out")
         else:
@@ -152,8 +152,8 @@ def _files(entry: Mapping[str, Any], scope: Scope) -> tuple[str, Mapping[str, An
     place = scope.at("fileDef")
     for index, each in enumerate(definitions if isinstance(definitions, list) else [definitions]):
         inner = place.at(index)
-        if each is None:
-            continue
+        if each is None or (isinstance(each, dict) and not any(each.values())):
+            continue  # what an editor leaves of a file that was begun
         if not isinstance(each, dict):
             inner.problem(f"must be a mapping, not {fields.kind_of(each)}")
             continue

@@ -126,7 +126,7 @@ def _schema(node: Mapping[str, Any], scope: Scope, names: Names, depth: int) -> 
 
 def _record(node: Mapping[str, Any], scope: Scope, names: Names, depth: int) -> RecordType:
     built: list[RecordField] = []
-    for name, entry, inner in fields.entries(scope, node, "fields", "name", "type"):
+    for name, entry, inner in fields.entries(scope, _with_names(node), "fields", "name", "type"):
         given = bindings.bound(entry, inner) or {}
         place = inner.at("inputBinding")
         made, made_place = bindings.output_bound(entry, inner) or ({}, inner)
@@ -150,3 +150,15 @@ def _record(node: Mapping[str, Any], scope: Scope, names: Names, depth: int) -> 
         name=node["name"] if isinstance(node.get("name"), str) else None,
         binding=bindings.input_binding(node, scope),
     )
+
+
+def _with_names(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record, where some call its fields by ``id``, as ports are."""
+    given = node.get("fields")
+    if not isinstance(given, list):
+        return node
+    called = [
+        {**each, "name": each["id"]} if isinstance(each, dict) and "name" not in each and "id" in each else each
+        for each in given
+    ]
+    return {**node, "fields": called}

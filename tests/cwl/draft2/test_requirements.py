@@ -7,7 +7,7 @@ import pytest
 from araneus.cwl.command import resources
 from araneus.cwl.expressions import evaluator_for
 from araneus.cwl.load import examine
-from araneus.cwl.types import ANY
+from araneus.cwl.types import ANY, RecordType, options
 from tests.cwl.draft2.documents import (
     draft2_tool,
     draft2_workflow,
@@ -159,3 +159,20 @@ def test_logs_to_be_kept_are_a_hint_in_either_spelling(name: str) -> None:
 @pytest.mark.parametrize("name", ["sbg:AWSInstanceType", "sbg:GoogleInstanceType"])
 def test_instance_types_are_hints(name: str) -> None:
     assert load_tool(hints=[{"class": name, "value": "c4.8xlarge"}]).hints[name] == {"value": "c4.8xlarge"}
+
+
+def test_what_editors_leave_behind_is_nothing() -> None:
+    begun = {"class": "CreateFileRequirement", "fileDef": [{"filename": "", "fileContent": ""}, {"filename": None}]}
+    document = draft2_tool(
+        hints=["words", {"any": "thing"}, 5, cpu(2)], requirements=[None, "words", begun],
+        inputs=[{"id": "#x", "type": ""}, {"id": "#y", "type": []},
+                {"id": "#z", "type": {"type": "record", "name": "r", "fields": [{"id": "#f", "type": "int"}]}}],
+    )  # fmt: skip
+    examined = examine(document)
+    assert sorted(each.where for each in examined.doubts) == [
+        "hints/0", "hints/1", "hints/2", "inputs/x/type", "inputs/y/type", "requirements/0", "requirements/1"
+    ]  # fmt: skip
+    assert examined.process.requirement("InitialWorkDirRequirement") is None
+    (record,) = options(examined.process.inputs[2].type)
+    assert isinstance(record, RecordType)
+    assert [field.name for field in record.fields] == ["f"]

@@ -366,6 +366,8 @@ UNMARKED = {"class": "CommandLineTool", "inputs": [], "outputs": [], "baseComman
     "document",
     [
         UNMARKED | {"inputs": [port("x")]},
+        UNMARKED | {"inputs": [port("x")], "cwlVersion": None},
+        UNMARKED | {"inputs": [port("x")], "cwlVersion": ""},
         UNMARKED | {"baseCommand": [expression("'a'")]},
         UNMARKED | {"requirements": [{"class": "ExpressionEngineRequirement", "id": "#cwl-js-engine"}]},
         {"class": "Workflow", "inputs": [], "outputs": [], "steps": [{"id": "s", "run": UNMARKED, "inputs": []}]},
@@ -373,6 +375,58 @@ UNMARKED = {"class": "CommandLineTool", "inputs": [], "outputs": [], "baseComman
 )
 def test_old_exports_without_a_version(document: dict[str, Any]) -> None:
     assert load_document(document).cwl_version == "sbg:draft-2"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"baseCommand": [expression("'echo'")]},
+        {"arguments": [{"valueFrom": expression("1")}]},
+        {"inputs": [bound("x", "File", valueFrom=expression("$self.path"))]},
+        {"outputs": [output("o", "File", glob=expression("'*'"))]},
+        {"stdout": expression("'out'")},
+    ],
+)
+@pytest.mark.parametrize("version", ["v1.0", "v1.2"])
+def test_a_tool_that_says_it_is_of_cwl_v1_and_cannot_be(fields: dict[str, Any], version: str) -> None:
+    loaded = examine(draft2_tool(**fields, cwlVersion=version))
+    assert loaded.process.cwl_version == "sbg:draft-2"
+    (doubt,) = [each for each in loaded.doubts if each.where == "cwlVersion"]
+    assert doubt.what == f"says {version}, but is written in sbg:draft-2, and taken for that"
+    # What it runs, or what runs it, is of the version that it has.
+    inner = {key: value for key, value in draft2_tool(**fields).items() if key != "cwlVersion"}
+    given = {"x": {"default": 1}} if "inputs" in fields else {}
+    outer = {"class": "Workflow", "cwlVersion": version, "inputs": {}, "outputs": {},
+             "steps": {"s": {"run": inner, "in": given, "out": []}}}  # fmt: skip
+    workflow = load_document(outer)
+    assert isinstance(workflow, Workflow)
+    assert (workflow.cwl_version, workflow.steps[0].run.cwl_version) == (version, "sbg:draft-2")
+
+
+def test_a_workflow_that_says_it_is_of_cwl_v1_and_cannot_be(javascript: JavaScript) -> None:
+    inner = draft2_tool(cwlVersion="v1.0", inputs=[port("x", "int")], outputs=[output("o", "File", glob="*")])
+    document = draft2_workflow(
+        cwlVersion="v1.0", inputs=[port("i", "int")], steps=[step("S", inner, {"x": "#i"})],
+        outputs=[{"id": "#o", "type": "File", "source": "#S.o"}],
+    )  # fmt: skip
+    workflow = load_document(document)
+    assert isinstance(workflow, Workflow)
+    assert workflow.cwl_version == "sbg:draft-2"
+    assert workflow.steps[0].run.cwl_version == "v1.0"
+    assert workflow.outputs[0].source == ("S/o",)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"hints": [{"class": "sbg:MemRequirement", "value": expression("1")}]},
+        {"inputs": [{"id": "#x", "type": "Any", "default": expression("1")}]},
+        {"sbg:job": {"inputs": {"x": expression("1")}}, "inputs": [{"id": "x", "type": "int?", "inputBinding": {}}]},
+    ],
+)
+def test_what_converted_documents_still_hold_says_nothing_of_their_version(fields: dict[str, Any]) -> None:
+    document = {"class": "CommandLineTool", "cwlVersion": "v1.0", "inputs": [], "outputs": [], "baseCommand": "true"}
+    assert load_document(document | fields).cwl_version == "v1.0"
 
 
 def test_a_document_without_version_and_marks_is_refused() -> None:
