@@ -6,6 +6,7 @@ is said goes to standard error. Exit codes are those that CWL runners agree on.
 
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -39,6 +40,7 @@ from araneus.scheduler.jobfile import JobFile, read_job, with_formats
 from araneus.scheduler.kept_logs import keep_logs
 from araneus.scheduler.messages import job_failed
 from araneus.scheduler.plain_text import plain
+from araneus.scheduler.removal import Bin
 
 EXIT_SUCCESS = 0
 EXIT_FAILURE = 1
@@ -61,12 +63,12 @@ def run_cwl_command(
     """
     say: Callable[[str], None] = _silent if quiet else _say
     try:
-        with _interruptible(), tempfile.TemporaryDirectory(prefix="araneus-") as scratch, JavaScript() as javascript:
+        with _interruptible(), _scratch() as scratch, JavaScript() as javascript:
             process, inputs = load_document_and_job(document, job, javascript)
-            executor = _executor(containers, say, Path(scratch), images=names_an_image(process))
+            executor = _executor(containers, say, scratch, images=names_an_image(process))
             try:
                 outputs = run_process(
-                    process, inputs, executor=executor, directory=Path(scratch).resolve(), outdir=outdir,
+                    process, inputs, executor=executor, directory=scratch, outdir=outdir,
                     javascript=javascript, on_event=None if quiet else _reporter(say),
                 )  # fmt: skip
             except ProcessFailedError as error:
@@ -86,7 +88,7 @@ def run_cwl_command(
     except UnavailableError as error:
         _say(str(error))
         return EXIT_FAILURE
-    print(json.dumps(outputs, indent=4, ensure_ascii=False), file=stdout or sys.stdout, flush=True)
+    _print(outputs, stdout or sys.stdout)
     return EXIT_SUCCESS
 
 
@@ -213,6 +215,30 @@ def _reporter(say: Callable[[str], None]) -> OnEvent:
         say(f"[{progress.completed}/{progress.total}] {progress.name}: {state}")
 
     return report
+
+
+def _print(outputs: Mapping[str, Value], stdout: TextIO) -> None:
+    """The output object as JSON; with escapes where the terminal or file has no such characters."""
+    text = json.dumps(outputs, indent=4, ensure_ascii=False)
+    try:
+        text.encode(stdout.encoding or "utf-8", stdout.errors or "strict")
+    except UnicodeEncodeError:
+        text = json.dumps(outputs, indent=4)
+    print(text, file=stdout, flush=True)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A directory for this run. It is removed whatever the tools leave in it: of any depth, closed, or with links."""
+    scratch = Path(tempfile.mkdtemp(prefix="araneus-")).resolve()
+    try:
+        yield scratch
+    finally:
+        bin_ = Bin(scratch / ".removed")
+        for entry in list(scratch.iterdir()):
+            bin_.throw(entry)
+        bin_.empty()
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextmanager

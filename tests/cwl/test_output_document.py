@@ -1,6 +1,7 @@
 """cwl.output.json: outputs that the tool writes down itself, and is not trusted with."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from araneus.cwl import outputs as outputs_module
 from araneus.cwl.command import Invocation
 from araneus.cwl.errors import CWLError, OutputError
 from araneus.cwl.expressions import evaluator_for
 from araneus.cwl.files import file_location
+from araneus.cwl.output_document import MAX_DOCUMENT
 from araneus.cwl.outputs import collect
 from araneus.cwl.process import CommandLineTool
 from tests.cwl.running import Bench, tool, write
@@ -71,11 +72,39 @@ def test_what_a_tool_writes_is_not_trusted(bench: Bench, content: Any) -> None:
         _documented(bench, content)
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"o": NaN}', "NaN is not a JSON number"),
+        ('{"o": [{"x": -Infinity}]}', "-Infinity is not a JSON number"),
+        ('{"o": 1e999}', "the number 1e999 is too large"),
+        ('{"o": "a\\ud800b"}', "unpaired surrogate"),
+        ('{"o": {"\\uDFFF": 1}}', "unpaired surrogate"),
+    ],
+)
+def test_values_that_are_no_json_elsewhere_are_refused(bench: Bench, text: str, why: str) -> None:
+    with pytest.raises(OutputError, match=why):
+        _documented(bench, text, "Any")
+
+
+def test_escaped_characters_of_any_plane_are_texts(bench: Bench) -> None:
+    assert _documented(bench, '{"o": "\\ud83d\\ude00 \\\\ud800"}', "string") == "\U0001f600 \\ud800"
+
+
 def test_the_document_must_be_a_file_of_the_tool(bench: Bench, tmp_path: Path) -> None:
     bench.work.mkdir(parents=True)
-    (bench.work / "cwl.output.json").symlink_to(write(tmp_path / "elsewhere", '{"o": 1}'))
-    with pytest.raises(OutputError, match=r"cwl\.output\.json"):
+    place = bench.work / "cwl.output.json"
+    place.symlink_to(write(tmp_path / "elsewhere", '{"o": 1}'))
+    with pytest.raises(OutputError, match=r"cwl\.output\.json: .*link"):
         _collect(bench, tool(outputs={"o": "int"}))
+    place.unlink()
+    place.mkdir()
+    with pytest.raises(OutputError, match=r"cwl\.output\.json: is not a file"):
+        _collect(bench, tool(outputs={"o": "int"}), stage=False)
+    place.rmdir()
+    os.mkfifo(place)
+    with pytest.raises(OutputError, match=r"cwl\.output\.json: is not a file"):
+        _collect(bench, tool(outputs={"o": "int"}), stage=False)
 
 
 @given(content=st.recursive(
@@ -106,4 +135,4 @@ def _files(value: Any) -> list[Any]:
 
 
 def test_the_limit_of_the_document_is_large_enough_for_long_lists() -> None:
-    assert outputs_module.MAX_DOCUMENT >= 64 * 2**20
+    assert MAX_DOCUMENT >= 64 * 2**20

@@ -127,3 +127,29 @@ def test_what_a_tool_put_in_the_place_of_a_log_is_left_alone(tmp_path: Path) -> 
     assert [path.name for path in kept.iterdir()] == [jobdir.COMMAND_LOG]
     shutil.rmtree(kept)
     assert keep_logs(tmp_path / "nowhere") is None
+
+
+def test_a_tree_of_any_depth_leaves_with_the_run(directory: Path) -> None:
+    dig = "import os\nfor _ in range(2000):\n  os.mkdir('deep'); os.chdir('deep')\nos.chmod('.', 0)"
+    (directory / "deep.cwl").write_text(json.dumps({**TOOL, "inputs": {}, "baseCommand": ["python3", "-c", dig],
+                                                    "arguments": []}))  # fmt: skip
+    done = subprocess.run(
+        command("deep.cwl"), cwd=directory, env=environment(directory), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{}\n", "")
+    assert list((directory / "kept").iterdir()) == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_outputs_are_json_whatever_characters_are_in_them(directory: Path, encoding: str) -> None:
+    same = {"class": "CommandLineTool", "cwlVersion": "v1.2", "baseCommand": "true", "inputs": {"text": "string"},
+            "outputs": {"text": {"type": "string", "outputBinding": {"outputEval": "$(inputs.text)"}}}}  # fmt: skip
+    (directory / "same.cwl").write_text(json.dumps(same))
+    for text in ("größe ☃", "a\ud800b"):
+        (directory / "text.json").write_text(json.dumps({"text": text}))
+        done = subprocess.run(
+            command("same.cwl", "text.json"),
+            cwd=directory, env=environment(directory, PYTHONIOENCODING=encoding), capture_output=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert json.loads(done.stdout) == {"text": text}
