@@ -23,6 +23,7 @@ from araneus.cwl.types import (
     FILE,
     NULL,
     ArrayType,
+    RecordType,
     Type,
     compatible,
     describe,
@@ -135,11 +136,20 @@ def _check_link(sources: list[tuple[str, Type]], sink: Type, link: StepInput | O
         wanted = sink
     for name, kind in sources:
         if wanted is not None and not _fits(kind, wanted):
-            _mismatch(f"the source {name!r} gives {describe(kind)}, which cannot be {describe(wanted)}", scope)
+            why = _why_not(kind, wanted)
+            _mismatch(f"the source {name!r} gives {describe(kind)}, which cannot be {describe(wanted)}{why}", scope)
+        elif wanted is not None and _only_null_fits(kind, wanted):
+            scope.doubt(f"the source {name!r} gives {describe(kind)}, of which {describe(wanted)} takes null alone")
         elif wanted is not None and not merges and not scope.draft2 and _only_lists(kind) and _takes_no_list(wanted):
             scope.doubt(
                 f"the source {name!r} gives {describe(kind)}, of which {describe(wanted)} takes the first alone"
             )
+
+
+def _only_null_fits(source: Type, sink: Type) -> bool:
+    if not (is_optional(source) and is_optional(sink)) or NULL in (source, sink):
+        return False
+    return not _fits(without_null(source), without_null(sink))
 
 
 def _only_lists(kind: Type) -> bool:
@@ -176,6 +186,29 @@ def _fits(source: Type, sink: Type) -> bool:
     if compatible(source, sink):
         return True
     return not _file_kinds(source).isdisjoint(_file_kinds(sink))
+
+
+def _why_not(source: Type, sink: Type) -> str:
+    """What keeps one record from being another, or records in a list; their names alone do not tell."""
+    given, wanted = _record(source), _record(sink)
+    if given is None or wanted is None:
+        return ""
+    types = {each.name: each.type for each in given.fields}
+    for each in wanted.fields:
+        if each.name not in types and not is_optional(each.type):
+            return f": it has no field {each.name[:80]!r}"
+        if each.name in types and not compatible(types[each.name], each.type):
+            return (
+                f": its field {each.name[:80]!r} is {describe(types[each.name])}, where {describe(each.type)} is wanted"
+            )
+    return ""
+
+
+def _record(kind: Type) -> RecordType | None:
+    kind = without_null(kind)
+    while isinstance(kind, ArrayType):
+        kind = without_null(kind.items)
+    return kind if isinstance(kind, RecordType) else None
 
 
 def _file_kinds(kind: Type) -> set[Type]:

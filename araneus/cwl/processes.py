@@ -312,10 +312,17 @@ def _tool(node: Mapping[str, Any], scope: Scope, common: dict[str, Any]) -> Comm
         stdin=streams["stdin"],
         stdout=streams["stdout"],
         stderr=streams["stderr"],
-        success_codes=fields.codes(scope, node, "successCodes") or frozenset({0}),
+        success_codes=_success_codes(node, scope),
         temporary_fail_codes=fields.codes(scope, node, "temporaryFailCodes"),
         permanent_fail_codes=fields.codes(scope, node, "permanentFailCodes"),
     )
+
+
+def _success_codes(node: Mapping[str, Any], scope: Scope) -> frozenset[int]:
+    """Those that the tool names, and 0 unless it is named as a failure. The specification has no word on a 0 that is
+    not named; the reference runner takes it for a success."""
+    failures = fields.codes(scope, node, "temporaryFailCodes") | fields.codes(scope, node, "permanentFailCodes")
+    return fields.codes(scope, node, "successCodes") | (frozenset({0}) - failures)
 
 
 def _stream_name(stream: str, inputs: tuple[InputPort, ...], outputs: tuple[OutputPort, ...]) -> str:

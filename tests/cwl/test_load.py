@@ -60,6 +60,21 @@ def test_a_tool_in_full() -> None:
     assert found.outputs[0].binding == OutputBinding(glob=("*.bam", "*.sam"))
 
 
+@pytest.mark.parametrize(
+    ("codes", "found"),
+    [
+        ({}, {0}),
+        ({"successCodes": [1]}, {0, 1}),
+        ({"successCodes": [0, 1]}, {0, 1}),
+        ({"successCodes": [1], "permanentFailCodes": [0]}, {1}),
+        ({"temporaryFailCodes": [0]}, set()),
+        ({"successCodes": [0], "permanentFailCodes": [0]}, {0}),
+    ],
+)
+def test_zero_is_a_success_unless_it_is_named_as_a_failure(codes: dict[str, list[int]], found: set[int]) -> None:
+    assert load_tool(**codes).success_codes == found
+
+
 def test_maps_and_lists_of_ports_are_the_same() -> None:
     listed = load_tool(inputs=[{"id": "a", "type": "int"}, {"id": "b", "type": ["null", "string"]}])
     mapped = load_tool(inputs={"a": "int", "b": ["null", "string"]})

@@ -154,3 +154,37 @@ def test_a_list_of_files_for_a_single_one_is_told() -> None:
         assert doubts(workflow(inputs={"i": kind}, steps={"s": one})) == {}
     several = step(tool(inputs={"x": "File[]"}), **{"in": {"x": "i"}})
     assert doubts(workflow(inputs={"i": "File"}, steps={"s": several})) == {}
+
+
+def record(**fields: Any) -> dict[str, Any]:
+    return {"type": "record", "fields": fields}
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "why"),
+    [
+        ({"id": "string"}, {"id": "string", "lane": "int"}, "it has no field 'lane'"),
+        ({"id": "string"}, {"id": "File"}, "its field 'id' is string, where File is wanted"),
+    ],
+)
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_record_that_is_none_says_what_it_lacks(
+    given: dict[str, str], wanted: dict[str, str], why: str, listed: bool
+) -> None:
+    def kind(fields: dict[str, str]) -> Any:
+        return {"type": "array", "items": record(**fields)} if listed else record(**fields)
+
+    user = tool(inputs={"x": {"type": kind(wanted)}}, outputs={})
+    found = problems(
+        workflow(inputs={"samples": {"type": kind(given)}}, steps={"one": step(user, **{"in": {"x": "samples"}})})
+    )
+    assert found["steps/one/in/x"].endswith(f": {why}")
+
+
+def test_optional_types_of_which_only_null_fits_are_doubtful() -> None:
+    user = tool(inputs={"x": "File[]?"}, outputs={})
+    steps = {"one": step(user, **{"in": {"x": "names"}})}
+    assert doubts(workflow(inputs={"names": "string[]?"}, steps=steps)) == {
+        "steps/one/in/x": "the source 'names' gives string[]?, of which File[]? takes null alone"
+    }
+    assert doubts(workflow(inputs={"names": "File?"}, steps=steps)) == {}
