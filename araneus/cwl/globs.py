@@ -30,7 +30,12 @@ def patterns(text: str) -> tuple[tuple[Component, ...], ...]:
 
 
 def _names(pattern: str) -> list[str]:
-    names = [name for name in pattern.split("/") if name not in {"", "."}]
+    names: list[str] = []
+    for name in pattern.split("/"):
+        if name == ".." and names and not _MAGIC.search(names[-1]) and names[-1] != "..":
+            names.pop()
+        elif name not in {"", "."}:
+            names.append(name)
     if pattern.startswith("/") or ".." in names or "\0" in pattern:
         raise OutputError(
             Problem("", f"glob {pattern[:120]!r} leaves the working directory; use a path relative to it")

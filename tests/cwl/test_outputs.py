@@ -84,7 +84,8 @@ def test_globs(bench: Bench, pattern: Any, found: list[str]) -> None:
     [
         (".", ["work"]), ("./", ["work"]), ("$(runtime.outdir)", ["work"]), ("$(runtime.outdir)/", ["work"]), ("", []),
         ("s*/", ["sub"]), ("sub/", ["sub"]), ("sub//", ["sub"]), ("*/*/", ["deeper"]), ("o[1]/", ["o[1]"]),
-        ("*", ["a.txt", "o[1]", "sub"]),
+        ("*", ["a.txt", "o[1]", "sub"]), ("sub/..", ["work"]), ("sub/../a.*", ["a.txt"]),
+        ("./sub/deeper/../../*b", ["sub"]),
     ],
 )  # fmt: skip
 def test_globs_of_directories(bench: Bench, pattern: str, found: list[str]) -> None:
