@@ -31,8 +31,8 @@ _DIFFERENCES = """\
   and costs a month. The old breakdown names the latest 1,000 tasks; its sums are of all.
 - There is an invoice, with the id `YYYYMM`, for each month (UTC) that is over and in which tasks have ended: the sum of
   its analyses. Without `invoice_id` a breakdown is of all months. What files took in earlier months is not known.
-- Instance types decide what a task costs, not where it runs. Interruptible instances, elastic disk and memoization
-  are kept but change nothing: jobs run here.
+- Instance types decide what a task costs and bound what its jobs take together; all run on this machine
+  (`resources.md`). Jobs are memoized within a project (`memoization.md`). Elastic disk is kept and changes nothing.
 - The rate limit is off unless `limits.requests` is set; the headers are there, on every answer, and announce 1000
   requests. It counts by user, whatever token he sends, in each API process by itself, in windows that end for everybody
   at the same moment. Signed links, `GET /rate_limit` and paths that do not exist are not counted.

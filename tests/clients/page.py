@@ -22,6 +22,10 @@ What could not be run: `sbpack_nf` does not start in a current environment, for 
 setuptools has no more (apps as it makes them are kept, and copied with their code by sbcopy); of a client for Node the
 npm index has nothing by the name `sevenbridges`: it answers 404.
 
+sevenbridges-python and its commands take an address with `http:` from `SB_API_ENDPOINT` or a profile of
+`~/.sevenbridges/credentials`. Written into a script, `Api(url="http://...")` is refused by the client ("requires
+https"): leave `url` out, add `debug=True`, or start the server with [`--tls`](tls.md).
+
 Scripts with the platform's address in them: [TLS](tls.md). Tests of pipelines: [the pytest plugin](testing.md).
 
 ## sevenbridges-python, method by method
