@@ -3,6 +3,7 @@
 `defaults.toml` is the manual and is really loaded. A key that it does not have is an error, wherever it comes from.
 """
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -176,15 +177,27 @@ _CHOICES = {
     ("jobs", "containers"): ("auto", "docker", "podman", "apptainer", "singularity", "unpacked", "none"),
     ("log", "level"): ("debug", "info", "warning", "error"),
 }
-_LEAST: dict[tuple[str, str], float] = {
-    ("jobs", "cores"): 0,
-    ("jobs", "memory"): 0,
-    ("jobs", "memory_headroom"): 1,
-    ("jobs", "memory_growth"): 1,
-    ("jobs", "temporary_tries"): 1,
-    ("jobs", "interrupt_after"): 0,
-    ("jobs", "max_processes"): 16,
+_YEAR = 366 * 86_400
+_RANGES: dict[tuple[str, str], tuple[float, float]] = {
+    ("server", "port"): (0, 65_535),
+    ("server", "body_limit"): (1, 4096),
+    ("storage", "link_lifetime"): (1, 10 * _YEAR),
+    ("storage", "upload_lifetime"): (60, 10 * _YEAR),
+    ("jobs", "cores"): (0, 1_000_000),
+    ("jobs", "memory"): (0, 2**40),
+    ("jobs", "memory_headroom"): (1, 1000),
+    ("jobs", "memory_growth"): (1, 1000),
+    ("jobs", "temporary_tries"): (1, 1000),
+    ("jobs", "interrupt_after"): (0, _YEAR),
+    ("jobs", "max_processes"): (16, 2**22),
+    ("javascript", "workers"): (1, 256),
+    ("javascript", "time_limit"): (0.1, 3600),
+    ("javascript", "memory"): (16, 65_536),
+    ("limits", "requests"): (0, 10**9),
+    ("limits", "window"): (1, _YEAR),
 }
+"""The least and the most of each number."""
+_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", dict: "a table"}
 _HIGHEST_PRICE = 1e6
 _Section = TypeVar("_Section")
 
@@ -197,16 +210,12 @@ def load(data: Path, environ: Mapping[str, str], overrides: Mapping[str, Mapping
     if file.exists():
         try:
             _merge(values, tomllib.loads(file.read_text("utf-8")), str(file))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise SettingsError(f"{file}: {error}") from error
+        except OSError as error:
+            raise SettingsError(f"{file} cannot be read: {error.strerror}.") from error
     _merge(values, _from_environment(environ, values), "the environment")
     _merge(values, overrides or {}, "the command line")
-    for (section, key), choices in _CHOICES.items():
-        if values[section][key] not in choices:
-            raise SettingsError(f"{section}.{key} is {values[section][key]!r}; choose one of {', '.join(choices)}.")
-    for (section, key), least in _LEAST.items():
-        if not values[section][key] >= least:
-            raise SettingsError(f"{section}.{key} is {values[section][key]!r}; it must be {least} or more.")
     return Settings(
         data=data,
         server=_section(ServerSettings, values["server"]),
@@ -255,6 +264,20 @@ def _merge(values: dict[str, Any], given: Mapping[str, Any], source: str) -> Non
             if key not in known:
                 raise SettingsError(f"Unknown setting {section}.{key} in {source}; known: {', '.join(known)}.")
             known[key] = _typed(f"{section}.{key}", value, known[key], source)
+            _check(section, key, known[key], source)
+
+
+def _check(section: str, key: str, value: Any, source: str) -> None:
+    """Refuse what has the right type and makes no sense. Raises `SettingsError`."""
+    where = f"{section}.{key} in {source} is {value!r}"
+    choices = _CHOICES.get((section, key))
+    if choices is not None and value not in choices:
+        raise SettingsError(f"{where}; choose one of {', '.join(choices)}.")
+    least, most = _RANGES.get((section, key), (-math.inf, math.inf))
+    if isinstance(value, int | float) and not least <= value <= most:
+        raise SettingsError(f"{where}; it must be from {least:,} to {most:,}.")
+    if isinstance(value, str) and "\0" in value:
+        raise SettingsError(f"{where}; it must not hold a NUL.")
 
 
 def _typed(name: str, value: Any, default: Any, source: str) -> Any:
@@ -265,7 +288,7 @@ def _typed(name: str, value: Any, default: Any, source: str) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not kind:
-        raise SettingsError(f"{name} in {source} is {value!r}; expected {kind.__name__}, such as {default!r}.")
+        raise SettingsError(f"{name} in {source} is {value!r}; expected {_WORDS[kind]}, such as {default!r}.")
     return value
 
 
@@ -292,7 +315,7 @@ def _read(name: str, text: str, kind: type) -> Any:
     try:
         return kind(text)
     except ValueError as error:
-        raise SettingsError(f"{name} is {text!r}; expected {kind.__name__}.") from error
+        raise SettingsError(f"{name} is {text!r}; expected {_WORDS[kind]}.") from error
 
 
 def image_table(environ: Mapping[str, str]) -> Mapping[str, str]:

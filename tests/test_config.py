@@ -1,5 +1,6 @@
 """Settings: defaults, file, environment, command line, in this order; unknown keys are errors."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -36,13 +37,49 @@ def test_later_sources_win(tmp_path: Path) -> None:
         ("", {"ARANEUS__SERVER__TRUST_PROXY": "perhaps"}, "true or false"),
         ("", {"ARANEUS__SERVER__COLOUR": "red"}, "server.colour"),
         ("", {"ARANEUS__PORT": "1"}, "port"),
+        ("[server]\nport = -5\n", {}, "server.port in {file} is -5; it must be from 0 to 65,535"),
+        ("[server]\nport = 99999999\n", {}, "server.port"),
+        ("", {"ARANEUS__SERVER__PORT": "70000"}, "server.port in the environment is 70000"),
+        ("[server]\nbody_limit = -1\n", {}, "server.body_limit"),
+        ("[storage]\nlink_lifetime = 0\n", {}, "storage.link_lifetime"),
+        ("[storage]\nlink_lifetime = 99999999999999999\n", {}, "storage.link_lifetime"),
+        ("[storage]\nupload_lifetime = -1\n", {}, "storage.upload_lifetime"),
+        ("[storage]\ndirectory = 'a\\u0000b'\n".replace("'", '"'), {}, "storage.directory"),
+        ("[jobs]\ncores = -1\n", {}, "jobs.cores in {file} is -1"),
+        ("[jobs]\nmemory_headroom = nan\n", {}, "jobs.memory_headroom"),
+        ("[jobs]\nmemory_growth = inf\n", {}, "jobs.memory_growth"),
+        ("[jobs]\nimages = 'x'\n", {}, "expected a table"),
+        ("[javascript]\nworkers = -3\n", {}, "javascript.workers"),
+        ("[javascript]\ntime_limit = 0\n", {}, "javascript.time_limit"),
+        ("[javascript]\nmemory = -1\n", {}, "javascript.memory"),
+        ("[limits]\nrequests = -1\n", {}, "limits.requests"),
+        ("[limits]\nwindow = 0\n", {}, "limits.window"),
+        ("[log]\nlevel = 'LOUD'\n", {}, "log.level in {file} is 'LOUD'; choose one of debug"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, file: str, environment: dict[str, str], says: str) -> None:
     (tmp_path / "araneus.toml").write_text(file)
     with pytest.raises(config.SettingsError) as caught:
         config.load(tmp_path, environment)
-    assert says in str(caught.value)
+    assert says.replace("{file}", str(tmp_path / "araneus.toml")) in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "araneus.toml").mkdir()
+    with pytest.raises(config.SettingsError, match=r"araneus.toml cannot be read: Is a directory"):
+        config.load(tmp_path, {})
+
+
+def test_every_number_has_its_bounds() -> None:
+    defaults = tomllib.loads((Path(config.__file__).parent / "defaults.toml").read_text())
+    numbers = {
+        (section, key)
+        for section, keys in defaults.items()
+        if section not in {"prices", "instances"}
+        for key, value in keys.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    assert numbers == set(config._RANGES)
 
 
 def test_every_default_has_a_comment_and_a_field() -> None:
