@@ -61,6 +61,16 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_records_of_decisions_have_numbers_without_gaps_a_date_and_a_status() -> None:
+    records = sorted((CHECKOUT / "docs" / "adr").glob("*.md"))
+    for number, record in enumerate(records, 1):
+        assert record.name.startswith(f"{number:04}-")
+        title, empty, status = record.read_text().splitlines()[:3]
+        assert title.startswith(f"# {number}. ")
+        assert empty == ""
+        assert re.match(r"\d{4}-\d\d-\d\d\. (Accepted|Replaced by record \d+)\.", status), record.name
+
+
 def test_the_files_that_architecture_names_exist() -> None:
     text = (CHECKOUT / "ARCHITECTURE.md").read_text()
     named = set(re.findall(r"`([\w/]+\.(?:py|toml|tsv|md))`", text))

@@ -378,7 +378,7 @@ class JobsContract:
             assert left.location == f"job:{stopped.id}/{jobdir.WORK}/gone"
             fates = jobs.fates(conn, [first.id, stopped.id])
             assert [fates[one.id].logs for one in (first, stopped)] == [(), seen]
-            jobs.copied_logs(conn, {one: ("", "gone") for one in (first.id, stopped.id, "unknown")})
+            jobs.copied_logs(conn, dict.fromkeys((first.id, stopped.id, "unknown"), ("", "gone")))
             assert [one.saved for one in jobs.attempts_for(conn, "t")] == [(seen[0], ""), ("", "gone")]
             assert jobs.fates(conn, [stopped.id])[stopped.id].logs == ()
 
