@@ -8,7 +8,7 @@ import codecs
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.types import Scope
@@ -21,6 +21,9 @@ from araneus.api.readers import Outcome
 from araneus.api.services import Services
 from araneus.model.errors import Fault, Refusal
 from araneus.model.user import User
+from araneus.store.database import was_cut
+
+T = TypeVar("T")
 
 
 class Exchange:
@@ -71,7 +74,7 @@ class Serving:
             if call is not None and asked.answer and asked.route.ahead is not None:
                 together.setdefault(asked.route.ahead, []).append(call)
         for look_up, some in together.items():
-            ahead.update(look_up(some, self._services))
+            ahead.update(_once_more(look_up, some, self._services))
         return [
             (None, error) if error is not None else _tried(self._finish, asked, call)
             for asked, (call, error) in zip(turn, calls, strict=True)
@@ -106,13 +109,17 @@ class Serving:
 
     def _known(self, turn: Sequence[Asked]) -> Known:
         digests = {asked.exchange.digest for asked in turn if asked.route.auth and asked.exchange.digest}
-        return identify(self._services, digests) if digests else {}
+        return _once_more(identify, self._services, digests) if digests else {}
 
     def _admitted(self, asked: Asked, known: Known, ahead: Mapping[Any, Any]) -> Call:
         return self.call(asked, b"", self._admit(asked, known), ahead)
 
     def _finish(self, asked: Asked, call: Call) -> Any:
-        return asked.route.handler(call, self._services) if asked.answer else call.user
+        if not asked.answer:
+            return call.user
+        if asked.route.method != "GET":
+            return asked.route.handler(call, self._services)
+        return _once_more(asked.route.handler, call, self._services)
 
     def _admit(self, asked: Asked, known: Known) -> User | None:
         exchange, route = asked.exchange, asked.route
@@ -126,6 +133,16 @@ class Serving:
         if exchange.budget.remaining < 0 and cost:
             raise Refusal(Fault.RATE_LIMITED, "Rate limit exceeded: wait until the time in X-RateLimit-Reset.")
         return user
+
+
+def _once_more(work: Callable[..., T], *arguments: Any) -> T:
+    """The result of work that changes nothing; done again when the database has cut its connection."""
+    try:
+        return work(*arguments)
+    except Exception as error:
+        if not was_cut(error):
+            raise
+    return work(*arguments)
 
 
 def _tried(work: Callable[..., Any], *arguments: Any) -> Outcome:

@@ -3,11 +3,12 @@
 One `Database` serves all threads of a process; after a fork, open a new one.
 """
 
+import select
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, make_url, text
@@ -18,15 +19,23 @@ from araneus.store.engines import DatabaseUnavailable, postgres_engine, prepare_
 from araneus.store.migrations import REVISIONS
 from araneus.store.turnstile import Turnstile
 
-__all__ = ["Connection", "Database", "DatabaseUnavailable", "WrongSchema"]
+__all__ = ["Connection", "Database", "DatabaseUnavailable", "WrongSchema", "was_cut"]
 
 _SQLITE = "sqlite:///"
 _KEPT_READERS = 16
 _PING_AFTER_SECONDS = 5.0
+_RESTART_SECONDS = 5.0
+"""How long a PostgreSQL server that was there is waited for: it may be restarted, and scripts end at an error."""
+_AGAIN_SECONDS = 0.1
 
 
 class WrongSchema(AraneusError):
     """The tables are not those of this version of Araneus; the message says what to do."""
+
+
+def was_cut(error: BaseException) -> bool:
+    """Whether this is about a connection that was lost while it was used: what changes nothing can be done again."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 class Database:
@@ -46,6 +55,7 @@ class Database:
         self._gate = threading.Lock()
         self._turnstile = Turnstile(path) if path is not None else None
         self._thread = threading.local()
+        self._seen = False
 
     @classmethod
     def open(cls, url: str) -> "Database":
@@ -78,6 +88,7 @@ class Database:
         except DBAPIError as error:
             if error.connection_invalidated:
                 connection.close()
+                self._close_idle()  # they were there before, and have been cut with it
             raise
         finally:
             self._give_back(connection)
@@ -94,7 +105,7 @@ class Database:
         self._thread.writing = True
         try:
             if self._turnstile is None:
-                with self._writer.begin() as connection:
+                with self._reached(self._writer) as connection, connection.begin():
                     yield connection
             else:
                 # First among the threads, then among the processes, then SQLite's own lock.
@@ -134,8 +145,7 @@ class Database:
 
     def close(self) -> None:
         """Close all idle connections. The object must not be used afterwards."""
-        while self._idle:
-            self._idle.pop()[0].close()
+        self._close_idle()
         self._reader.dispose()
         self._writer.dispose()
         if self._turnstile is not None:
@@ -159,21 +169,52 @@ class Database:
             try:
                 connection, since = self._idle.pop()
             except IndexError:
-                return self._reader.connect()
-            if self.dialect == "sqlite" or time.monotonic() - since < _PING_AFTER_SECONDS:
+                return self._reached(self._reader)
+            if self.dialect == "sqlite":
                 return connection
+            if not _hung_up(connection):
+                if time.monotonic() - since < _PING_AFTER_SECONDS:
+                    return connection
+                try:
+                    connection.execute(text("SELECT 1"))
+                except OperationalError:
+                    pass
+                else:
+                    return connection
+            connection.close()
+
+    def _reached(self, engine: Engine) -> Connection:
+        """A new connection. A server that was there before is waited for as long as a restart takes."""
+        waited = _RESTART_SECONDS if self._seen and self.path is None else 0.0
+        deadline = time.monotonic() + waited
+        while True:
             try:
-                connection.execute(text("SELECT 1"))
+                connection = engine.connect()
             except OperationalError:
-                connection.close()
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(_AGAIN_SECONDS)
             else:
+                self._seen = True
                 return connection
 
+    def _close_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop()[0].close()
+
     def _give_back(self, connection: Connection) -> None:
-        if connection.closed or len(self._idle) >= _KEPT_READERS:
+        if connection.closed or connection.invalidated or len(self._idle) >= _KEPT_READERS:
             connection.close()
         else:
             self._idle.append((connection, time.monotonic()))
+
+
+def _hung_up(connection: Connection) -> bool:
+    """Whether a connection to PostgreSQL that nobody uses was closed by the server: then there is something to read."""
+    poll = select.poll()
+    poll.register(connection.connection.driver_connection.fileno(), select.POLLIN)  # type: ignore[union-attr]
+    return bool(poll.poll(0))
 
 
 def _check_server(connection: Connection) -> None:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +27,11 @@ _SETTINGS = {
     "timezone": "Pacific/Auckland",
     "lc_messages": "C",
 }
+
+_DISCONNECT = (
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+    " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+)
 
 
 class PostgresAbsent(Exception):
@@ -102,10 +108,25 @@ class PrivatePostgres:
     def disconnect_all(self) -> None:
         """Cut every connection to the server but ours, as a restart of it would."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
-            )
+            connection.execute(_DISCONNECT)
+
+    @contextlib.contextmanager
+    def away(self) -> Iterator[Callable[[], None]]:
+        """As if the server were down: connections are cut, and new ones fail until the block ends or what it is given
+        is called."""
+        here, elsewhere = self.directory / ".s.PGSQL.5432", self.directory / "away"
+
+        def back() -> None:
+            with contextlib.suppress(FileNotFoundError):
+                elsewhere.rename(here)
+
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            here.rename(elsewhere)
+            connection.execute(_DISCONNECT)
+        try:
+            yield back
+        finally:
+            back()
 
     def stop(self) -> None:
         """Stop the server and remove its directory, unless that is to be kept."""

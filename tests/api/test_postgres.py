@@ -140,3 +140,32 @@ def test_nobody_holds_a_task_while_he_waits_for_its_project(lab: Lab, action: st
             assert not waiting.done()
             tasks.set_progress(conn, task["id"], Progress(message="held"))
         assert waiting.result().is_success
+
+
+def test_reads_survive_a_restart_of_the_database(lab: Lab, postgres: PrivatePostgres) -> None:
+    task = lab.task()["id"]
+    paths = [f"/v2/tasks/{task}", "/v2/user", "/v2/tasks", f"/v2/projects/{lab.project}"] * 4
+
+    def statuses(_: int) -> list[int]:
+        with lab.server.client() as client:
+            return [client.get(path).status_code for path in paths]
+
+    with ThreadPoolExecutor(8) as pool:
+        polling = pool.map(statuses, range(16))
+        for _ in range(3):
+            time.sleep(0.1)
+            with postgres.away():
+                time.sleep(0.3)
+        assert [status for some in polling for status in some] == [200] * 256
+
+
+def test_nothing_is_lost_that_comes_while_the_database_is_away(lab: Lab, postgres: PrivatePostgres) -> None:
+    def create(_: int) -> int:
+        with lab.server.client() as client:
+            return client.post("/v2/projects", json={"name": "P"}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        with postgres.away():
+            coming = [pool.submit(create, number) for number in range(8)]
+            time.sleep(0.5)
+        assert [one.result() for one in coming] == [201] * 8

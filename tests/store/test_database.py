@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from araneus.model.errors import Fault, Refusal
 from araneus.store import tables, tokens, users
-from araneus.store.database import Database, DatabaseUnavailable, WrongSchema
+from araneus.store.database import Database, DatabaseUnavailable, WrongSchema, was_cut
 from araneus.store.migrations import REVISIONS
 from araneus.store.upgrade import configuration
 from araneus.testing import rows
@@ -286,11 +287,46 @@ def test_readers_and_writers_survive_a_restart_of_the_server(postgresql: Databas
     server.disconnect_all()
     with postgresql.write() as conn:
         users.insert(conn, rows.user("crick"))
-    # An idle reader that was used a moment ago may still fail, once; it is not used again.
-    with pytest.raises(OperationalError), postgresql.read() as conn:
-        users.get(conn, "crick")
     with postgresql.read() as conn:
         assert users.get(conn, "crick") is not None
+
+
+@pytest.mark.postgres
+def test_a_connection_that_is_cut_in_use_fails_once(postgresql: Database, server: PrivatePostgres) -> None:
+    with postgresql.read() as idle:
+        users.get(idle, "crick")
+        with postgresql.read() as conn:
+            users.get(conn, "crick")
+            server.disconnect_all()
+            with pytest.raises(OperationalError) as caught:
+                users.get(conn, "crick")
+    assert was_cut(caught.value)
+    assert not was_cut(ValueError())
+    with postgresql.read() as conn:
+        assert users.get(conn, "crick") is None
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_a_server_that_is_restarted_is_waited_for(postgresql: Database, server: PrivatePostgres, kind: str) -> None:
+    with postgresql.write() as conn:
+        users.insert(conn, rows.user())
+    with server.away() as back:
+        timer = threading.Timer(0.5, back)
+        timer.start()
+        with getattr(postgresql, kind)() as conn:
+            assert users.get(conn, "rfranklin") is not None
+        timer.join()
+
+
+@pytest.mark.postgres
+def test_a_server_that_was_never_there_is_not_waited_for(server: PrivatePostgres) -> None:
+    database = Database.open(server.url("no_such_database"))
+    begun = time.monotonic()
+    with pytest.raises(OperationalError), database.read():
+        pass
+    assert time.monotonic() - begun < 3
+    database.close()
 
 
 @pytest.mark.postgres

@@ -105,9 +105,9 @@ def test_a_lost_connection_is_replaced(postgresql: Database, server: PrivatePost
     count = Prepared(select(_tasks.c.id).where(_tasks.c.project == bindparam("project")))
     with postgresql.read() as conn:
         count.all(conn, {"project": P})
-    server.disconnect_all()
-    with pytest.raises(DBAPIError), postgresql.read() as conn:
-        count.all(conn, {"project": P})
+        server.disconnect_all()
+        with pytest.raises(DBAPIError):
+            count.all(conn, {"project": P})
     with postgresql.read() as conn:
         assert count.all(conn, {"project": P}) == []
 
