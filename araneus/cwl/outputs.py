@@ -75,6 +75,9 @@ def collect(
             raise
         except OutputError as error:
             raise OutputError(*(_at_port(problem, port) for problem in error.problems)) from None
+        if value is None and tool.cwl_version == DRAFT_2:
+            outputs[port.id] = None  # whatever the type says: what needs it fails
+            continue
         if value is None and output_problems(port.type, None):
             raise _missing(port, document is not None, collector.globs(port), tree)
         problems += (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from araneus.cwl.errors import MissingOutputError, OutputError
+from araneus.cwl.errors import OutputError
 from araneus.model.job import WORK_DIRECTORY
 from tests.cwl.draft2.documents import array, expression, load_tool, output, port
 from tests.cwl.running import Bench, file_value, tool, write
@@ -126,8 +126,11 @@ def test_one_file_is_itself_and_none_is_null(bench: Bench) -> None:
     assert one(bench, ["null", "File"], "touch a", glob="a")["basename"] == "a"
     assert one(bench, ["null", "File"], glob="b") is None
     assert one(bench, array("File"), glob="b") == []
-    with pytest.raises(MissingOutputError, match="no file matches 'b'"):
-        one(bench, ["File"], glob="b")
+    assert one(bench, ["File"], glob="b") is None
+    assert one(bench, ["File"], glob="b", outputEval=expression("$self")) is None
+    assert one(bench, "int", glob="b", outputEval=expression("$self[0] ? 1 : undefined")) is None
+    with pytest.raises(OutputError, match="takes a single one"):
+        one(bench, "File", "touch a b", glob="?")
 
 
 @pytest.mark.parametrize(
