@@ -158,7 +158,7 @@ def _environment(tool: CommandLineTool, scope: Scope, layout: Layout, work: str)
         value = scope.evaluate(text, where)
         plain = value_text(value)
         if value is None or "\0" in plain:
-            raise InputError(Problem(where, "the value is null or holds a NUL character"))
+            raise InputError(Problem(where, f"the value {'is null' if value is None else 'holds a NUL character'}"))
         environment[name] = plain
     return environment
 

@@ -33,7 +33,9 @@ HARNESS = (
   defineProperty(root, "console", {__proto__: null, ...plain, enumerable: false, value: console});
   delete root.performance;
   const strict = (key, value) => {
-    if (typeof value === "number" && !finite(value)) { throw new Fault(`the result holds ${value}, which is no JSON`); }
+    if (typeof value === "number" && !finite(value)) {
+      throw new Fault(`the result is or holds ${value}: look at what it is calculated from`);
+    }
     return value;
   };
   return (request) => {

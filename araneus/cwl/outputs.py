@@ -11,7 +11,7 @@ from pathlib import Path
 
 from araneus.cwl.command import Invocation
 from araneus.cwl.draft2.globs import matching_files
-from araneus.cwl.errors import MissingOutputError, OutputError, Problem
+from araneus.cwl.errors import ExpressionError, MissingOutputError, OutputError, Problem
 from araneus.cwl.expressions import Evaluator
 from araneus.cwl.file_metadata import shared_with_secondary, with_metadata
 from araneus.cwl.files import check_basename, contents, is_literal, local_path, split_name, trimmed, well_formed
@@ -115,17 +115,25 @@ def _at_port(problem: Problem, port: OutputPort) -> Problem:
 
 
 def _missing(port: OutputPort, documented: bool, globs: list[str], tree: WorkTree) -> MissingOutputError:
+    if documented:
+        what = "the tool's cwl.output.json does not name it"
+    elif globs:
+        what = _nothing_matches(globs)
+    else:
+        what = "its outputBinding gave null"
+    return MissingOutputError(Problem(f"outputs/{port.id}", f"{what}; {_held(tree)}"))
+
+
+def _nothing_matches(globs: list[str]) -> str:
+    return f"no file matches {' or '.join(repr(glob) for glob in globs)}"
+
+
+def _held(tree: WorkTree) -> str:
     names = tree.names()
     held = ", ".join(repr(name) for name in names[:_SHOWN_NAMES]) or "nothing"
     if len(names) > _SHOWN_NAMES:
         held += f" and {len(names) - _SHOWN_NAMES} more"
-    if documented:
-        what = "the tool's cwl.output.json does not name it"
-    elif globs:
-        what = f"no file matches {' or '.join(repr(glob) for glob in globs)}"
-    else:
-        what = "its outputBinding gave null"
-    return MissingOutputError(Problem(f"outputs/{port.id}", f"{what}; the working directory holds {held}"))
+    return f"the working directory holds {held}"
 
 
 class _Collector:
@@ -199,7 +207,8 @@ class _Collector:
     def _bound(self, port: OutputPort | RecordField, binding: OutputBinding, where: str) -> Value:
         level = listing_level(self._tool, binding.load_listing)
         several = any(isinstance(option, ArrayType) for option in options(port.type))
-        paths = dict.fromkeys(path for glob in self._patterns(binding, where) for path in self._matching(glob, several))
+        globs = self._patterns(binding, where)
+        paths = dict.fromkeys(path for glob in globs for path in self._matching(glob, several))
         values = [value for path in paths if (value := self._tree.value_at(path)) is not None]
         if binding.load_contents:
             values = [self._with_contents(value, where) for value in values]
@@ -210,7 +219,13 @@ class _Collector:
         if binding.output_eval is None:
             return values
         seen = values if level is Listing.DEEP else [trimmed(value, level) for value in values]
-        result = self._evaluate(binding.output_eval, f"{where}/outputEval", seen)
+        try:
+            result = self._evaluate(binding.output_eval, f"{where}/outputEval", seen)
+        except ExpressionError as error:
+            if seen or not globs:
+                raise
+            why = f"self is empty: {_nothing_matches(globs)}; {_held(self._tree)}"
+            raise ExpressionError(*(Problem(each.where, f"{each.what}; {why}") for each in error.problems)) from error
         if not self._dialect:
             return result
         return map_file_values(

@@ -6,8 +6,10 @@ Only `engine.execution` changes them; they hold state and the views of it that s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeAlias
 
+from araneus.cwl.errors import InputError, Problem
 from araneus.cwl.process import InputPort, Step
 from araneus.engine.plan import Plan
 from araneus.engine.ports import Fitter
@@ -70,11 +72,14 @@ class Call:
 
     def fitted(self, varying: Mapping[str, Value], fitter: Fitter, *, where: str) -> dict[str, Value]:
         """The inputs of one element. What all elements share is fitted once, for the first that is not skipped."""
-        if self._common is None:
-            names = {port.id for port in self._varying}
-            shared = [port for port in self.step.run.inputs if port.id not in names]
-            self._common = fitter.fit(shared, self.values, where=where)
-        return self._common | fitter.fit(self._varying, varying, where=where)
+        try:
+            if self._common is None:
+                names = {port.id for port in self._varying}
+                shared = [port for port in self.step.run.inputs if port.id not in names]
+                self._common = fitter.fit(shared, self.values, where=where)
+            return self._common | fitter.fit(self._varying, varying, where=where)
+        except InputError as error:
+            raise InputError(*(_with_origin(each, self.step, where) for each in error.problems)) from error
 
     def outputs(self) -> dict[str, Value]:
         """The step's outputs by source name, once all elements have ended."""
@@ -86,3 +91,16 @@ class Call:
             f"{step.id}/{output}": self.expansion.nest([(result or {}).get(output) for result in self.results])
             for output in step.outputs
         }
+
+
+def _with_origin(problem: Problem, step: Step, where: str) -> Problem:
+    """The problem of an input port of the step, and where its value comes from."""
+    place = problem.where.removeprefix(f"{where}/")
+    port = next(
+        (each for each in step.inputs if place == each.id or place.startswith((f"{each.id}[", f"{each.id}."))), None
+    )
+    if port is None:
+        return problem
+    origin = ["valueFrom"] if port.value_from is not None else []
+    origin += [" and ".join(port.source)] if port.source else []
+    return replace(problem, what=f"{problem.what}; it comes from {', and '.join(origin)[:200]}") if origin else problem

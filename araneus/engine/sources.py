@@ -6,10 +6,13 @@ a workflow output. Source: CWL v1.2 Workflow, "WorkflowStepInput", "Merging mult
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from araneus.cwl.errors import InputError, Problem
 from araneus.cwl.process import LinkMerge, OutputPort, PickValue, StepInput
 from araneus.model.values import Value
+
+_MAX_SOURCES: Final = 200
 
 
 def gather(port: StepInput | OutputPort, values: Mapping[str, Value], *, where: str) -> Value:
@@ -29,7 +32,7 @@ def gather(port: StepInput | OutputPort, values: Mapping[str, Value], *, where: 
     if port.pick_value is PickValue.ALL_NON_NULL and port.source_is_list and not isinstance(value, list):
         value = [value]
     if port.pick_value is not None and isinstance(value, list):
-        return _picked(port.pick_value, value, where)
+        return _picked(port.pick_value, value, where, port.source)
     return value
 
 
@@ -43,12 +46,14 @@ def _flattened(values: Sequence[Value]) -> list[Value]:
     return flat
 
 
-def _picked(method: PickValue, values: list[Value], where: str) -> Value:
+def _picked(method: PickValue, values: list[Value], where: str, source: Sequence[str]) -> Value:
     present = [value for value in values if value is not None]
     if method is PickValue.ALL_NON_NULL:
         return present
+    named = ", ".join(source)[:_MAX_SOURCES]
     if not present:
-        raise InputError(Problem(where, f"{method.value}: all of the {len(values)} values are null"))
+        raise InputError(Problem(where, f"{method.value}: all of the {len(values)} values are null ({named})"))
     if method is PickValue.THE_ONLY_NON_NULL and len(present) > 1:
-        raise InputError(Problem(where, f"{method.value}: {len(present)} of the values are not null, expected one"))
+        what = f"{method.value}: {len(present)} of the values are not null, expected one ({named})"
+        raise InputError(Problem(where, what))
     return present[0]

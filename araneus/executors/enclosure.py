@@ -152,11 +152,12 @@ def check_command(submission: Submission, path: str, visible: Callable[[str], bo
     if any(os.access(found, os.X_OK) for found in there):
         return
     if there:
-        problem = f"The file {there[0]!r} is not executable."
-    elif "/" in name:
-        problem = f"There is no {name!r}."
-    else:
-        problem = f"{name!r} was not found on PATH ({path})."
+        raise CannotStartError(
+            Reason.COMMAND_NOT_FOUND,
+            f"The file {there[0]!r} is not executable: make it so (chmod +x), or begin baseCommand with what reads it,"
+            " such as sh or python3.",
+        )
+    problem = f"There is no {name!r}." if "/" in name else f"{name!r} was not found on PATH ({path})."
     raise CannotStartError(
         Reason.COMMAND_NOT_FOUND,
         f"Command not found: {name[:200]}. {problem} Install it on this machine, or give the tool a container image.",

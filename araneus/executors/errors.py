@@ -31,9 +31,9 @@ def outcome_of(problem: Exception) -> Outcome:
     if isinstance(problem, OSError):
         return Outcome(
             reason=Reason.NOT_STARTED,
-            message=f"The job could not be started: {problem.strerror or problem}{_place(problem)}.",
+            message=f"{problem.strerror or problem}{_place(problem)}.",
         )
-    return Outcome(reason=Reason.NOT_STARTED, message=f"The job could not be started: {problem}.")
+    return Outcome(reason=Reason.NOT_STARTED, message=f"{str(problem)[:1].upper()}{str(problem)[1:]}.")
 
 
 def _place(problem: OSError) -> str:

@@ -67,6 +67,16 @@ def _open_stdin(submission: Submission, *, enclosed: bool) -> int:
     path = submission.stdin
     if path is None:
         return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return _open_input(submission, path, enclosed=enclosed)
+    except OSError as problem:
+        shown = path.removeprefix(f"{submission.work}/")
+        raise CannotStartError(
+            Reason.NOT_STARTED, f"stdin: {shown[:200]!r} cannot be opened: {problem.strerror}."
+        ) from problem
+
+
+def _open_input(submission: Submission, path: str, *, enclosed: bool) -> int:
     pure = PurePosixPath(path)
     if ".." in pure.parts:
         raise CannotStartError(Reason.BAD_INPUT, f"stdin is {path!r}, which is not a plain path.")

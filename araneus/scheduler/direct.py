@@ -22,6 +22,7 @@ from araneus.model.file import Location
 from araneus.model.ids import new_uuid
 from araneus.model.job import Outcome, Reason, Resources
 from araneus.model.values import Value
+from araneus.scheduler.admission import capacity, too_large
 from araneus.scheduler.contents import loader
 from araneus.scheduler.messages import job_failed
 from araneus.scheduler.outdir import Outdir
@@ -171,7 +172,7 @@ class _Run:
             self._ready.appendleft((job, needed))
             return False
         if fit is Fit.NEVER:
-            asks = f"it asks for {needed.cores:g} cores and {needed.memory} MiB of memory, more than this machine has"
+            asks = too_large(needed, capacity(self._executor.fit))
             self._finish(job, Outcome(reason=Reason.TOO_LARGE, message=asks), None)
             return True
         self._submit(job, job.tool, needed, evaluator)

@@ -388,8 +388,8 @@ def test_progress_counts_steps(house: House) -> None:
 @pytest.mark.parametrize(
     ("skipped", "said"),
     [
-        (True, "first: first_non_null: all of the 2 values are null"),
-        (False, "only: the_only_non_null: 2 of the values are not null, expected one"),
+        (True, "first: first_non_null: all of the 2 values are null (a/o, b/o)"),
+        (False, "only: the_only_non_null: 2 of the values are not null, expected one (a/o, b/o)"),
     ],
 )
 def test_outputs_of_a_workflow_that_cannot_be_picked(house: House, skipped: bool, said: str) -> None:
