@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -25,6 +25,9 @@ from araneus.storage.posix import PosixStorage
 from araneus.store import tokens, users
 from araneus.store.database import Database
 from tests.api.witness import Witness
+
+if TYPE_CHECKING:
+    from tests.api.tasks_fixtures import Lab
 
 
 def utc_now() -> datetime:
@@ -130,6 +133,16 @@ def running(directory: Path, **settings: Any) -> Iterator[Server]:
 def server(tmp_path: Path) -> Iterator[Server]:
     with running(tmp_path) as started:
         yield started
+
+
+@pytest.fixture
+def lab(server: Server) -> "Iterator[Lab]":
+    """Rosalind's project with the app of most tests."""
+    from tests.api.tasks_fixtures import make_lab  # which needs what stands here
+
+    with make_lab(server) as made:
+        made.install()
+        yield made
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """How the children of a batch come about: groups by several keys, both steps of a run, and the step that was missed."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -26,13 +25,6 @@ PAIRS: dict[str, Any] = {
     "inputs": {"pairs": {"type": {"type": "array", "items": {"type": "array", "items": "File"}}}},
     "outputs": {},
 }
-
-
-@pytest.fixture
-def lab(server: Server) -> Iterator[Lab]:
-    with make_lab(server) as made:
-        made.install()
-        yield made
 
 
 def children_of(lab: Lab, parent: dict[str, Any]) -> list[dict[str, Any]]:

@@ -14,15 +14,8 @@ from araneus.model.ids import new_uuid
 from araneus.model.job import Attempt, Job, JobStatus, log_ids
 from araneus.model.task import Status, Task, step
 from araneus.store import jobs, tasks
-from tests.api.conftest import Server, utc_now
-from tests.api.tasks_fixtures import TOOL, WIDE, Lab, make_lab
-
-
-@pytest.fixture
-def lab(server: Server) -> Iterator[Lab]:
-    with make_lab(server) as made:
-        made.install()
-        yield made
+from tests.api.conftest import utc_now
+from tests.api.tasks_fixtures import TOOL, WIDE, Lab
 
 
 @pytest.fixture

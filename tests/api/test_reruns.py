@@ -1,6 +1,5 @@
 """Running only the failed tasks of a batch again, and why they failed."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,17 +9,10 @@ from araneus.model.failure import FailedJob, alike
 from araneus.model.job import Job, JobStatus, Outcome, Reason
 from araneus.model.task import Status, Task
 from araneus.store import jobs
-from tests.api.conftest import Server, utc_now
-from tests.api.tasks_fixtures import ITEM, Lab, a_file, act, code, make_lab, move
+from tests.api.conftest import utc_now
+from tests.api.tasks_fixtures import ITEM, Lab, a_file, act, code, move
 
 S = Status
-
-
-@pytest.fixture
-def lab(server: Server) -> Iterator[Lab]:
-    with make_lab(server) as made:
-        made.install()
-        yield made
 
 
 def children_of(lab: Lab, parent: str) -> list[dict[str, Any]]:

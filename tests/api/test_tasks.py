@@ -2,14 +2,12 @@
 
 import re
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from araneus.model.task import Progress, Status
 from araneus.store import tasks
-from tests.api.conftest import Server
 from tests.api.tasks_fixtures import (
     ALWAYS,
     DOCUMENTED,
@@ -19,17 +17,9 @@ from tests.api.tasks_fixtures import (
     a_file,
     act,
     code,
-    make_lab,
     move,
     patch,
 )
-
-
-@pytest.fixture
-def lab(server: Server) -> Iterator[Lab]:
-    with make_lab(server) as made:
-        made.install()
-        yield made
 
 
 def test_a_draft_shows_exactly_the_documented_fields(lab: Lab) -> None:
@@ -134,7 +124,7 @@ def test_create_and_run_with_errors_keeps_the_draft(lab: Lab) -> None:
         ({"app": "rosalind/dna/head/7"}, {}, (404, 6002)),
         ({"app": "rosalind/none/head"}, {}, (404, 6002)),
         ({"app": "head"}, {}, (400, 6011)),
-        ({"inputs": []}, {}, (400, 90000)),
+        ({"inputs": ["text"]}, {}, (400, 90000)),
         ({"inputs": {"text": {"class": "File"}}}, {}, (400, 90000)),
         ({}, {"action": "explode"}, (400, 7013)),
         ({}, {"run": "perhaps"}, (400, 90000)),

@@ -1,12 +1,10 @@
 """Running, aborting, deleting and cloning tasks over HTTP, and who may do what."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from araneus.model.task import Status
-from tests.api.conftest import Server
 from tests.api.tasks_fixtures import (
     TIME,
     UNKNOWN,
@@ -14,17 +12,9 @@ from tests.api.tasks_fixtures import (
     a_file,
     act,
     code,
-    make_lab,
     move,
     stored,
 )
-
-
-@pytest.fixture
-def lab(server: Server) -> Iterator[Lab]:
-    with make_lab(server) as made:
-        made.install()
-        yield made
 
 
 def test_running_a_draft(lab: Lab) -> None:

@@ -1,12 +1,8 @@
 """Batches over HTTP: drafts, their settings, the children that running makes."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from araneus.model.task import Status
-from tests.api.conftest import Server
 from tests.api.tasks_fixtures import (
     DOCUMENTED,
     ITEM,
@@ -16,17 +12,9 @@ from tests.api.tasks_fixtures import (
     a_file,
     act,
     code,
-    make_lab,
     move,
     patch,
 )
-
-
-@pytest.fixture
-def lab(server: Server) -> Iterator[Lab]:
-    with make_lab(server) as made:
-        made.install()
-        yield made
 
 
 def test_a_batch_draft_can_be_made_changed_and_shown(lab: Lab) -> None:

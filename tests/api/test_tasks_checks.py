@@ -1,25 +1,15 @@
 """What is wrong with the inputs of a task, as its errors and warnings tell over HTTP."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.api.conftest import Server
 from tests.api.tasks_fixtures import (
     WIDE,
     Lab,
     a_file,
-    make_lab,
     stored,
 )
-
-
-@pytest.fixture
-def lab(server: Server) -> Iterator[Lab]:
-    with make_lab(server) as made:
-        made.install()
-        yield made
 
 
 def errors_of(task: dict[str, Any]) -> dict[str, list[str]]:

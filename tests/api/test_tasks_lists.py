@@ -1,6 +1,5 @@
 """Lists of tasks, several tasks at once, and execution details over HTTP."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -11,7 +10,7 @@ from araneus.model.ids import new_uuid
 from araneus.model.job import LOG_NAMES, Attempt, Job, JobStatus, Resources, log_ids
 from araneus.model.task import Status
 from araneus.store import jobs
-from tests.api.conftest import Server, utc_now
+from tests.api.conftest import utc_now
 from tests.api.tasks_fixtures import (
     ITEM,
     TIME,
@@ -20,16 +19,8 @@ from tests.api.tasks_fixtures import (
     a_file,
     act,
     code,
-    make_lab,
     move,
 )
-
-
-@pytest.fixture
-def lab(server: Server) -> Iterator[Lab]:
-    with make_lab(server) as made:
-        made.install()
-        yield made
 
 
 def ids(answer: httpx.Response) -> list[str]:
