@@ -20,6 +20,9 @@ from araneus.model.charge import Prices
 from araneus.store.wakeup import WakeupSender
 
 _LOOK_AT_CERTIFICATE = 300.0
+_KEEP_ALIVE = 75
+"""Seconds that a connection stays open without requests. Longer than scripts wait between two polls and than proxies
+keep one (60): who sends his request at the moment in which the server closes gets an error."""
 _log = structlog.get_logger("araneus.api")
 
 
@@ -65,6 +68,7 @@ class _Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             lifespan="on",
+            timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=5,
         )
         config.load()

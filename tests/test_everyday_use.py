@@ -1,6 +1,8 @@
 """Scripts as bioinformaticians write them, against a whole server: results are checked to the last byte."""
 
+import http.client
 import json
+import time
 from typing import Any
 
 import pytest
@@ -270,3 +272,16 @@ def test_what_each_permission_lets_a_member_do(owner: Visitor, permission: str) 
     assert {name for name, answer in answers.items() if answer.is_success} == ALLOWED[permission]
     assert {answer.status_code for answer in answers.values() if not answer.is_success} <= {403}
     guest.http.close()
+
+
+def test_a_connection_stays_open_between_two_polls(owner: Visitor) -> None:
+    host, port = owner.server.credentials["api_endpoint"].split("/")[2].split(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=20)
+    for wait in (0, 5.5):
+        time.sleep(wait)
+        connection.putrequest("GET", "/v2/user")
+        connection.putheader("X-SBG-Auth-Token", owner.token)
+        connection.endheaders()
+        answer = connection.getresponse()
+        assert json.loads(answer.read())["username"] == owner.username
+    connection.close()
