@@ -1,13 +1,10 @@
 """Results of jobs are reused among those who can read what they were made of, and nobody else, on a real server."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from tests.live import Server
 from tests.visitor import Visitor, file, globbed, shell
 
+SETTINGS = {"ARANEUS__JOBS__CONTAINERS": "none"}
 MEMO: Any = {"execution_settings": {"use_memoization": True}}
 CONTENT = b"the same words"
 TOOL = shell(
@@ -15,16 +12,6 @@ TOOL = shell(
     inputs={"f": {"type": "File", "inputBinding": {"position": 1}}},
     outputs={"o": globbed("o")},
 )
-
-
-@pytest.fixture(scope="module")
-def owner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
-    server = Server(tmp_path_factory.mktemp("memory") / "data", {"ARANEUS__JOBS__CONTAINERS": "none"})
-    server.start()
-    visitor = Visitor.owner(server)
-    yield visitor
-    visitor.http.close()
-    assert server.stop() == 0
 
 
 def ran(visitor: Visitor, app: str, identity: str) -> tuple[dict[str, Any], bytes]:

@@ -22,7 +22,6 @@ from araneus.cwl.types import (
     RecordType,
     Type,
     UnionType,
-    options,
     union,
 )
 
@@ -269,8 +268,3 @@ def _record_fields(node: Mapping[str, Any], scope: Scope, names: TypeNames, dept
         )
     fields.unique_ids(scope, [each.name for each in built], "fields")
     return tuple(built)
-
-
-def is_only(kind: Type, name: str) -> bool:
-    """Whether a type is this primitive, optional or not."""
-    return {option.name for option in options(kind) if isinstance(option, Primitive)} - {"null"} == {name}
