@@ -42,9 +42,10 @@ from araneus.scheduler.run import Means, Run, disk_is_full
 from araneus.scheduler.writer import Trouble, Writer
 from araneus.storage.base import Storage
 from araneus.store import jobs, tasks
-from araneus.store.database import Connection, Database
+from araneus.store.database import Connection, Database, is_away
 
 _BEGUN = frozenset({Status.RUNNING, Status.ABORTING})
+_OUTAGE_PAUSE = 1.0
 log = structlog.get_logger("araneus.scheduler")
 
 
@@ -392,6 +393,10 @@ class Scheduler:
 
     def _trouble(self, active: Active, trouble: Trouble) -> None:
         """Try again later; give the task up when only its own facts cannot be written."""
+        if is_away(trouble.error):
+            active.retry_at = time.monotonic() + _OUTAGE_PAUSE
+            log.warning("database_away", task=active.task, error=str(trouble.error))
+            return
         active.troubles += 1
         active.retry_at = time.monotonic() + min(5.0, 0.1 * 2**active.troubles)
         log.error("write_failed", task=active.task, tries=active.troubles, exc_info=trouble.error)

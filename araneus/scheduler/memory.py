@@ -29,11 +29,12 @@ from araneus.engine.execution import ReadyJob
 from araneus.executors import jobdir
 from araneus.model.file import Location
 from araneus.model.ids import AppId, new_uuid
-from araneus.model.job import SAVED_LOGS, Attempt
+from araneus.model.job import SAVED_LOGS, Attempt, Outcome
 from araneus.model.memo import Kept, Memo, Reuse, is_alive, why_not
 from araneus.model.project import Project
 from araneus.model.task import Task
 from araneus.model.values import FileValue, Value, is_file_value, map_file_values
+from araneus.scheduler.outage import persistently
 from araneus.scheduler.staging import file_path
 from araneus.storage.base import Storage
 from araneus.store import jobs, memos, projects
@@ -125,6 +126,21 @@ class Memory:
         return self._found(ready, recalled, attempt) if look else recalled
 
     def _found(self, ready: ReadyJob, recalled: Recalled, attempt: Attempt) -> Recalled:
+        memo, before, why = persistently(lambda: self._known(ready, recalled))
+        if memo is None:
+            return self._missed(ready, recalled, why)
+        try:
+            outputs = self._put_back(memo, recalled, Path(attempt.directory))
+        except (OSError, _Unfit) as error:
+            shutil.rmtree(attempt.directory, ignore_errors=True)
+            return self._missed(ready, recalled, [f"the result of task {memo.task} cannot be put back: {error}"])
+        log.info("job_reused", task=self._task.id, job=ready.key, memo=memo.id, of=memo.task)
+        reuse = Reuse(reused=True, why=("the tool and its inputs are the same",), memo=memo.id, task=memo.task)
+        logs = _link_logs(memo.attempt, Path(attempt.directory), before.logs if before is not None else ())
+        return replace(recalled, reuse=reuse, outputs=outputs, logs=logs)
+
+    def _known(self, ready: ReadyJob, recalled: Recalled) -> tuple[Memo | None, Outcome | None, Sequence[str]]:
+        """The memo of an equal job and how that one ended, or why there is none."""
         now, settings = self._clock(), self._project.settings
         with self._database.read() as connection:
             same = memos.find(connection, self._project.id, key_of(recalled.parts))
@@ -135,17 +151,8 @@ class Memory:
                 app = f"{self._app.project}/{self._app.name}"
                 similar = memos.similar(connection, self._project.id, app, ready.key)
                 earlier = [one for one in similar if self._may_see(connection, one)]
-                return self._missed(ready, recalled, why_not(recalled.parts, earlier, settings, now))
-            before = jobs.outcome_of(connection, memo.attempt)
-        try:
-            outputs = self._put_back(memo, recalled, Path(attempt.directory))
-        except (OSError, _Unfit) as error:
-            shutil.rmtree(attempt.directory, ignore_errors=True)
-            return self._missed(ready, recalled, [f"the result of task {memo.task} cannot be put back: {error}"])
-        log.info("job_reused", task=self._task.id, job=ready.key, memo=memo.id, of=memo.task)
-        reuse = Reuse(reused=True, why=("the tool and its inputs are the same",), memo=memo.id, task=memo.task)
-        logs = _link_logs(memo.attempt, Path(attempt.directory), before.logs if before is not None else ())
-        return replace(recalled, reuse=reuse, outputs=outputs, logs=logs)
+                return None, None, why_not(recalled.parts, earlier, settings, now)
+            return memo, jobs.outcome_of(connection, memo.attempt), ()
 
     def _missed(self, ready: ReadyJob, recalled: Recalled, why: Sequence[str]) -> Recalled:
         log.info("job_not_reused", task=self._task.id, job=ready.key, why=list(why))

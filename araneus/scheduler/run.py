@@ -43,6 +43,7 @@ from araneus.scheduler.leftovers import partial_outputs
 from araneus.scheduler.memory import Circle, Memory, Recalled
 from araneus.scheduler.messages import app_invalid, job_failed, task_failed, task_logs
 from araneus.scheduler.names import targets
+from araneus.scheduler.outage import persistently
 from araneus.scheduler.publish import Planner
 from araneus.scheduler.retries import Retries
 from araneus.scheduler.saved_logs import Watch, wanted
@@ -171,7 +172,7 @@ class Run:
     # --- beginning ------------------------------------------------------------------------------------------------
 
     def _begin(self, turn: _Turn) -> None:
-        setting = self._read()
+        setting = persistently(self._read)
         self._network = bool(setting.project.settings.get("allow_network_access"))
         self._root = setting.project.root_folder
         self._rows = setting.located.rows

@@ -4,6 +4,7 @@ One `Database` serves all threads of a process; after a fork, open a new one.
 """
 
 import select
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -19,9 +20,12 @@ from araneus.store.engines import DatabaseUnavailable, postgres_engine, prepare_
 from araneus.store.migrations import REVISIONS
 from araneus.store.turnstile import Turnstile
 
-__all__ = ["Connection", "Database", "DatabaseUnavailable", "WrongSchema", "was_cut"]
+__all__ = ["Connection", "Database", "DatabaseUnavailable", "WrongSchema", "is_away", "was_cut"]
 
 _SQLITE = "sqlite:///"
+_SQLITE_AWAY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+_POSTGRES_AWAY = ("08", "57", "53300")
+"""SQLSTATEs: connection exceptions, a server that stops or starts, too many connections."""
 _KEPT_READERS = 16
 _PING_AFTER_SECONDS = 5.0
 _RESTART_SECONDS = 5.0
@@ -36,6 +40,19 @@ class WrongSchema(AraneusError):
 def was_cut(error: BaseException) -> bool:
     """Whether this is about a connection that was lost while it was used: what changes nothing can be done again."""
     return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database did not answer, for a reason that passes: nothing is wrong with what it was asked."""
+    if was_cut(error):
+        return True
+    if not isinstance(error, OperationalError):
+        return False
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _SQLITE_AWAY
+    state = getattr(error.orig, "sqlstate", None)
+    return state is None or state.startswith(_POSTGRES_AWAY)
 
 
 class Database:
@@ -56,6 +73,7 @@ class Database:
         self._turnstile = Turnstile(path) if path is not None else None
         self._thread = threading.local()
         self._seen = False
+        self._away = (0.0, 0.0)
 
     @classmethod
     def open(cls, url: str) -> "Database":
@@ -184,19 +202,27 @@ class Database:
             connection.close()
 
     def _reached(self, engine: Engine) -> Connection:
-        """A new connection. A server that was there before is waited for as long as a restart takes."""
-        waited = _RESTART_SECONDS if self._seen and self.path is None else 0.0
-        deadline = time.monotonic() + waited
+        """A new connection. A server that was there before is waited for as long as a restart takes: by all together,
+        so that nobody waits in line for it when it stays away."""
         while True:
             try:
                 connection = engine.connect()
             except OperationalError:
-                if time.monotonic() >= deadline:
+                if not self._seen or self.path is not None or self._away_for() >= _RESTART_SECONDS:
                     raise
                 time.sleep(_AGAIN_SECONDS)
             else:
                 self._seen = True
                 return connection
+
+    def _away_for(self) -> float:
+        """Seconds since the server was first found away, now that it is again."""
+        now = time.monotonic()
+        since, last = self._away
+        if now - last > _RESTART_SECONDS:
+            since = now
+        self._away = (since, now)
+        return now - since
 
     def _close_idle(self) -> None:
         with suppress(IndexError):
