@@ -16,10 +16,14 @@ DRAFT_2: Final = "sbg:draft-2"
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """An expression of sbg:draft-2, ``{class: Expression, engine, script}``. Texts beside it are taken as they are."""
+    """An expression of sbg:draft-2, ``{class: Expression, engine, script}``. Texts beside it are taken as they are.
+
+    The value of one that is ``shell_text`` is a part of a shell command: what is escaped in it, the shell reads.
+    """
 
     source: str
     engine: str = "#cwl-js-engine"
+    shell_text: bool = False
 
 
 Text: TypeAlias = str | Script

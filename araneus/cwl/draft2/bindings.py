@@ -41,12 +41,14 @@ def input_binding(node: Mapping[str, Any], scope: Scope) -> Binding | None:
 
 def command_binding(value: Mapping[str, Any], scope: Scope) -> Binding:
     """A binding, of a port or of ``arguments``. An empty prefix is none."""
-    value_from = texts.field(scope, value, "valueFrom")
+    value_from, prefix, separator = (
+        texts.word(texts.field(scope, value, key)) for key in ("valueFrom", "prefix", "itemSeparator")
+    )
     return Binding(
         position=_position(value, scope),
-        prefix=texts.field(scope, value, "prefix") or None,
+        prefix=prefix or None,
         separate=texts.flag(scope, value, "separate", True),
-        item_separator=texts.field(scope, value, "itemSeparator"),
+        item_separator=separator,
         value_from=value_from,
         shell_quote=False,
         prefix_each=True,

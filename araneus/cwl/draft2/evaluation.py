@@ -66,7 +66,7 @@ class ScriptEvaluator:
         variables = {"$job": seen, "$self": _seen(self_)}
         value = self._javascript.run(_code(source), self._library, variables)
         if isinstance(value, str):
-            return value.replace("\\$", "$")
+            return value if script.shell_text else value.replace("\\$", "$")
         with_known_files(value, variables, runtime.get("outdir"))
         for made in all_file_values(value):
             _settle(made)

@@ -67,7 +67,7 @@ def short_id(node: Mapping[str, Any]) -> str:
 def _tool(node: Mapping[str, Any], scope: Scope, common: dict[str, Any]) -> CommandLineTool:
     """A tool whose words are joined by blanks for a shell, with nothing quoted."""
     words = [
-        Binding(position=_FIRST, value_from=word, shell_quote=False)
+        Binding(position=_FIRST, value_from=texts.word(word), shell_quote=False)
         for word in texts.several(scope, node, "baseCommand")
     ]
     common["requirements"] = {**common["requirements"], "ShellCommandRequirement": {}}
@@ -99,7 +99,7 @@ def _arguments(node: Mapping[str, Any], scope: Scope) -> list[Binding]:
         if isinstance(item, dict) and not texts.is_script(item):
             found.append(bindings.command_binding(item, place))
         else:
-            word = texts.read(item, place)
+            word = texts.word(texts.read(item, place))
             if word is not None:
                 found.append(Binding(value_from=word, shell_quote=False))
     return found

@@ -4,6 +4,7 @@ Used by the other readers of this package. Source: cwl-avro.yml of draft 2, "Exp
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from araneus.cwl import fields
@@ -38,6 +39,11 @@ def read(value: Any, scope: Scope) -> Text | None:
         return str(value)
     scope.problem(f"must be text or an expression, not {fields.kind_of(value)}")
     return None
+
+
+def word(found: Text | None) -> Text | None:
+    """What was read, as a part of the command line."""
+    return replace(found, shell_text=True) if isinstance(found, Script) else found
 
 
 def field(scope: Scope, node: Mapping[str, Any], key: str) -> Text | None:

@@ -91,6 +91,17 @@ def test_prefixes_and_separators_may_be_expressions(bench: Bench) -> None:
         line(bench, arguments=[{"itemSeparator": expression("nothing.at.all"), "valueFrom": "v"}])
 
 
+def test_what_scripts_escape_on_the_command_line_is_left_to_the_shell(bench: Bench) -> None:
+    inner = expression(r"""'"false | true; echo \\${PIPESTATUS[*]} \\$A"'""")
+    assert line(bench, baseCommand=["bash -c", inner]) == r'bash -c "false | true; echo \${PIPESTATUS[*]} \$A"'
+    contents = expression("$self[0].contents")
+    made = load_tool(
+        baseCommand=["export A=1; bash -c", inner], stdout="o",
+        outputs=[output("o", "string", glob="o", loadContents=True, outputEval=contents)],
+    )  # fmt: skip
+    assert bench.run(made)["o"] == "1 0 1\n"
+
+
 def test_nothing_is_quoted_and_base_commands_are_shell_text(bench: Bench) -> None:
     assert line(
         bench,
