@@ -212,7 +212,7 @@ class Database:
                     raise
                 time.sleep(_AGAIN_SECONDS)
             else:
-                self._seen = True
+                self._seen, self._away = True, (0.0, 0.0)
                 return connection
 
     def _away_for(self) -> float:

@@ -320,6 +320,24 @@ def test_a_server_that_is_restarted_is_waited_for(postgresql: Database, server: 
 
 
 @pytest.mark.postgres
+def test_a_server_that_stays_away_is_waited_for_once(postgresql: Database, server: PrivatePostgres) -> None:
+    def refused() -> float:
+        begun = time.monotonic()
+        with pytest.raises(OperationalError), postgresql.read():
+            pass
+        return time.monotonic() - begun
+
+    with postgresql.read() as conn:
+        assert users.get(conn, "rfranklin") is None
+    with server.away() as back:
+        assert refused() > 4
+        assert max(refused() for _ in range(3)) < 2
+        back()
+        with postgresql.read() as conn:
+            assert users.get(conn, "rfranklin") is None
+
+
+@pytest.mark.postgres
 def test_a_server_that_was_never_there_is_not_waited_for(server: PrivatePostgres) -> None:
     database = Database.open(server.url("no_such_database"))
     begun = time.monotonic()
