@@ -17,7 +17,9 @@ from araneus.cwl.scope import Scope, short
 from araneus.cwl.typedsl import TypeNames, build_type, with_whole_type
 from araneus.cwl.types import ANY, FILE, Type
 
-STREAMS: Final = frozenset({"stdin", "stdout", "stderr"})
+_IN_STREAMS: Final = frozenset({"stdin"})
+_OUT_STREAMS: Final = frozenset({"stdout", "stderr"})
+STREAMS: Final = _IN_STREAMS | _OUT_STREAMS
 _PORT: Final = frozenset({"id", "type", "label", "doc", "secondaryFiles", "streamable", "format"})
 _INPUT: Final = _PORT | {"default", "inputBinding"}
 _INPUT_SINCE_1: Final = frozenset({"loadContents", "loadListing"})
@@ -29,13 +31,14 @@ def input_ports(node: Mapping[str, Any], scope: Scope, names: TypeNames) -> tupl
     """The inputs of a process in document order. ``type: stdin`` is a File here; the tool stage does the rest."""
     # what v1.1 added is only refused in v1.0 where it would change the meaning; documents in use have these
     allowed = _INPUT | _INPUT_SINCE_1
+    streams = _IN_STREAMS if node.get("class") == "CommandLineTool" else None
     found: list[InputPort] = []
     for name, given, inner in fields.entries(scope, node, "inputs", "id", "type", required=True):
         entry = with_whole_type(given, inner)
         fields.known_fields(inner, entry, allowed)
         fields.prose(inner, entry, "doc")
         given_default = place_files(entry["default"], inner.base) if "default" in entry else MISSING
-        kind, default = settled(_type(entry, inner, names), given_default, inner)
+        kind, default = settled(_type(entry, inner, names, streams), given_default, inner)
         found.append(
             InputPort(
                 id=_id(name, inner),
@@ -57,6 +60,7 @@ def input_ports(node: Mapping[str, Any], scope: Scope, names: TypeNames) -> tupl
 def output_ports(node: Mapping[str, Any], scope: Scope, names: TypeNames, *, workflow: bool) -> tuple[OutputPort, ...]:
     """The outputs of a process in document order. Sources stay as written; the workflow stage makes them short."""
     allowed = _OUTPUT if not workflow else _WORKFLOW_OUTPUT | ({"pickValue"} if scope.version >= 2 else set())
+    streams = _OUT_STREAMS if node.get("class") == "CommandLineTool" else None
     found: list[OutputPort] = []
     for name, given, inner in fields.entries(scope, node, "outputs", "id", "type", required=True):
         entry = with_whole_type(given, inner)
@@ -65,7 +69,7 @@ def output_ports(node: Mapping[str, Any], scope: Scope, names: TypeNames, *, wor
         found.append(
             OutputPort(
                 id=_id(name, inner),
-                type=_type(entry, inner, names),
+                type=_type(entry, inner, names, streams),
                 secondary_files=bindings.secondary_files(entry, inner),
                 format=bindings.formats(entry, inner),
                 binding=bindings.output_binding(entry, inner),
@@ -104,11 +108,17 @@ def _id(name: str, scope: Scope) -> str:
     return port
 
 
-def _type(entry: Mapping[str, Any], scope: Scope, names: TypeNames) -> Type:
+def _type(entry: Mapping[str, Any], scope: Scope, names: TypeNames, streams: frozenset[str] | None) -> Type:
+    """``streams`` are the shortcuts that may stand here; None where there are none, but files can only be meant."""
     given = entry.get("type")
     if given is None:
         scope.problem("is required", "type")
         return ANY
     if isinstance(given, str) and given in STREAMS:
+        if streams is None:
+            scope.doubt(f"{given!r} is a type of tools alone, and taken for File", "type")
+        elif given not in streams:
+            side = "an input" if given in _IN_STREAMS else "an output"
+            scope.problem(f"{given!r} is the type of {side}", "type")
         return FILE
     return build_type(given, scope.at("type", given), names)

@@ -293,8 +293,19 @@ def type_names(node: Mapping[str, Any], scope: Scope, outer: TypeNames | None) -
         for given, entry, inner in _entries(scope, node, section):  # the report keeps each problem once
             if class_name(given, inner) == "SchemaDefRequirement":
                 own = own or TypeNames(outer)
-                for name, definition, place in fields.entries(inner, entry, "types", "name", required=True):
+                named = {**entry, "types": _named(entry.get("types"), inner)}
+                for name, definition, place in fields.entries(inner, named, "types", "name", required=True):
                     own.define(name, definition, place)
     if own is not None:
         own.build_all()
     return own or outer
+
+
+def _named(types: Any, scope: Scope) -> Any:
+    """The definitions without those that have no name: that is allowed, but nothing can use them."""
+    if not isinstance(types, list):
+        return types
+    named = [each for each in types if not isinstance(each, dict) or "name" in each or "type" not in each]
+    if len(named) < len(types):
+        scope.doubt("holds a type without a name, which nothing can use", "types")
+    return named

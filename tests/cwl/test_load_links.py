@@ -156,6 +156,23 @@ def test_a_list_of_files_for_a_single_one_is_told() -> None:
     assert doubts(workflow(inputs={"i": "File"}, steps={"s": several})) == {}
 
 
+def test_a_type_definition_needs_no_name_but_is_of_no_use_then() -> None:
+    types = {"SchemaDefRequirement": {"types": [{"type": "enum", "symbols": ["a"]}, record() | {"name": "r"}]}}
+    assert doubts(tool(inputs={"x": "r"}, requirements=types)) == {
+        "requirements/SchemaDefRequirement/types": "holds a type without a name, which nothing can use"
+    }
+
+
+def test_shortcuts_for_streams_stand_at_ports_of_tools() -> None:
+    found = problems(tool(inputs={"x": "stdout", "y": {"type": "stderr"}}, outputs={"z": "stdin"}))
+    assert found == {
+        "inputs/x/type": "'stdout' is the type of an output", "inputs/y/type": "'stderr' is the type of an output",
+        "outputs/z/type": "'stdin' is the type of an input",
+    }  # fmt: skip
+    passed = workflow(inputs={"f": "File"}, steps={}, outputs={"o": {"type": "stdout", "outputSource": "f"}})
+    assert doubts(passed) == {"outputs/o/type": "'stdout' is a type of tools alone, and taken for File"}
+
+
 def record(**fields: Any) -> dict[str, Any]:
     return {"type": "record", "fields": fields}
 
