@@ -8,13 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy.exc import DBAPIError
+
 from araneus.config import JobSettings, Settings
 from araneus.executors.cgroups import Cgroups
 from araneus.executors.containers import Containers, UnavailableError
 from araneus.executors.enclosure import Guarded, Host
 from araneus.executors.limits import Policy, job_memory, machine_memory
 from araneus.store import users
-from araneus.store.database import Database
+from araneus.store.database import Database, is_away
 
 _FEW: Final = 32
 """Sandboxes that a server makes before it copies what they show of /etc: one that runs for a test needs no copy."""
@@ -83,12 +85,28 @@ def group_name(jobs: Path) -> str:
     return f"araneus-{hashlib.sha256(os.fsencode(jobs.absolute())).hexdigest()[:16]}"
 
 
-def may_run_unconfined(settings: Settings, database: Database) -> bool:
-    """Whether a tool may run as the server's own user: its one user's tool, or when the settings say so."""
-    if settings.jobs.unconfined:
-        return True
-    with database.read() as connection:
-        return users.count_enabled(connection) <= 1
+class Unconfined:
+    """Whether a tool may run as the server's own user: its one user's tool, or when the settings say so.
+
+    Asked before each such tool. While the database is away its last answer counts: nobody can add a user meanwhile.
+    """
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._always = settings.jobs.unconfined
+        self._database = database
+        self._known: bool | None = None
+
+    def __call__(self) -> bool:
+        """The answer of this moment. Raises what the database raises that never answered."""
+        if self._always:
+            return True
+        try:
+            with self._database.read() as connection:
+                self._known = users.count_enabled(connection) <= 1
+        except DBAPIError as error:
+            if self._known is None or not is_away(error):
+                raise
+        return self._known
 
 
 def describe(containers: Containers, *, allowed: bool) -> list[str]:

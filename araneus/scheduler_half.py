@@ -35,7 +35,8 @@ def run(settings: Settings, parent: int, word: Word) -> None:
     watch_parent(parent, stop.set)
     with ExitStack() as stack:
         database = stack.enter_context(open_database(settings))
-        containers = confinement.build_containers(settings, lambda: confinement.may_run_unconfined(settings, database))
+        unconfined = confinement.Unconfined(settings, database)
+        containers = confinement.build_containers(settings, unconfined)
         lock = SchedulerLock(database)
         stack.callback(lock.release)
         # The HTTP half is making the tables. Another scheduler may be at work on this database, or just leaving after
@@ -66,8 +67,7 @@ def run(settings: Settings, parent: int, word: Word) -> None:
         stack.enter_context(Housekeeping(database, premises, clock=clock))
         over = threading.Event() if settings.jobs.end_with_server else stop
         threading.Thread(target=_stop_when, args=(stop, over, scheduler.wake, database), daemon=True).start()
-        allowed = confinement.may_run_unconfined(settings, database)
-        word.say(ready="\n".join(confinement.describe(containers, allowed=allowed)))
+        word.say(ready="\n".join(confinement.describe(containers, allowed=unconfined())))
         interpreter.settle()
         scheduler.run(over)
 
