@@ -9,7 +9,7 @@ from typing import Any
 
 from araneus.cwl.errors import OutputError, Problem
 from araneus.cwl.process import OutputBinding, Script
-from araneus.model.values import FileValue, Value, file_values
+from araneus.model.values import FileValue, Value, file_values, map_file_values
 
 
 def with_metadata(
@@ -54,6 +54,32 @@ def shared_with_secondary(primary: FileValue) -> FileValue:
         for item in beside
     ]
     return {**primary, "secondaryFiles": shared}
+
+
+def with_own_metadata(outputs: Mapping[str, Value]) -> dict[str, Value]:
+    """The outputs of a tool in which a secondary file that is an output of its own, with metadata, has the same
+    metadata there."""
+    own = {
+        _place(file): file["metadata"]
+        for value in outputs.values()
+        for file in file_values(value)
+        if file["class"] == "File" and file.get("metadata") and _place(file) is not None
+    }
+
+    def settled(file: FileValue) -> FileValue:
+        if not file.get("secondaryFiles"):
+            return file
+        beside = [
+            {**item, "metadata": dict(own[_place(item)])} if _place(item) in own else item
+            for item in file["secondaryFiles"]
+        ]
+        return {**file, "secondaryFiles": beside}
+
+    return {port: map_file_values(value, settled) for port, value in outputs.items()}
+
+
+def _place(file: FileValue) -> Value:
+    return file.get("location") or file.get("path")
 
 
 def common_metadata(files: Iterable[FileValue]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from araneus.cwl.command import Invocation
 from araneus.cwl.draft2.globs import matching_files
 from araneus.cwl.errors import ExpressionError, MissingOutputError, OutputError, Problem
 from araneus.cwl.expressions import Evaluator
-from araneus.cwl.file_metadata import shared_with_secondary, with_metadata
+from araneus.cwl.file_metadata import shared_with_secondary, with_metadata, with_own_metadata
 from araneus.cwl.files import check_basename, contents, is_literal, local_path, split_name, trimmed, well_formed
 from araneus.cwl.inplace import IDENTITY, identity
 from araneus.cwl.output_document import output_document
@@ -88,7 +88,7 @@ def collect(
         outputs[port.id] = value
     if problems:
         raise OutputError(*problems)
-    return outputs
+    return with_own_metadata(outputs)
 
 
 def updated_in_place(invocation: Invocation, host_work: Path) -> dict[str, FileValue]:

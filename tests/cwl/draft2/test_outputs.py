@@ -332,6 +332,21 @@ def test_secondary_files_are_those_that_exist(bench: Bench) -> None:
     assert all("metadata" not in item for item in found["secondaryFiles"])
 
 
+def test_a_secondary_file_that_is_an_output_of_its_own_keeps_its_metadata(bench: Bench) -> None:
+    made = load_tool(
+        baseCommand=["touch a.bam a.bam.bai a.bam.txt;"],
+        outputs=[
+            output("bam", glob="a.bam", metadata={"k": "bam"}, secondaryFiles=[".bai", ".txt"]),
+            output("index", array("File"), glob="*.bai", metadata={"k": "index"}),
+            output("text", glob="*.txt"),
+        ],
+    )
+    found = bench.run(made)
+    assert found["bam"]["metadata"] == {"k": "bam"}
+    assert [item["metadata"] for item in found["bam"]["secondaryFiles"]] == [{"k": "index"}, {"k": "bam"}]
+    assert found["index"][0]["metadata"] == {"k": "index"}
+
+
 def test_secondary_files_of_inputs_are_found_beside_them(bench: Bench) -> None:
     made = load_tool(
         baseCommand=["ls"], stdout="o",
