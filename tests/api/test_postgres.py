@@ -29,7 +29,6 @@ from tests.api.tasks_fixtures import Lab, stored
 
 pytestmark = pytest.mark.postgres
 project = test_files.project
-lab = test_batch_children.lab
 log = test_files.log
 grown = test_errands.grown
 admin = test_people.admin

@@ -16,10 +16,8 @@ from araneus.model.errors import Refusal
 from araneus.model.task import Status
 from araneus.model.user import token_digest
 from araneus.store import tokens
-from tests.api import test_tasks
 from tests.api.tasks_fixtures import UNKNOWN, Lab, a_file, move
 
-lab = test_tasks.lab
 _ROUTES = RouteTree(ROUTES)
 
 
