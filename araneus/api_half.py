@@ -65,6 +65,7 @@ class _Server(uvicorn.Server):
             build(services),
             http=BoundedConnection,
             log_config=None,
+            log_level="error",  # what is below it anybody can cause, as often as he likes
             access_log=False,
             server_header=False,
             lifespan="on",

@@ -39,6 +39,19 @@ def test_a_request_without_end_is_cut(owner: Visitor, kind: str) -> None:
     assert sent < 30_000_000
 
 
+def test_strangers_do_not_fill_the_log(owner: Visitor) -> None:
+    log = owner.server.data / "log" / "api.log"
+    before = log.read_text() if log.exists() else ""
+    upgrade = b"GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    many = b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n" * 50
+    for said in (b"hello\r\n\r\n", b"\x16\x03\x01\x02\x00\r\n\r\n", upgrade, many):
+        with connect(owner) as caller:
+            caller.sendall(said)
+            caller.recv(100)
+    assert owner.http.get("/user").status_code == 200
+    assert log.read_text().removeprefix(before) == ""
+
+
 def test_a_large_but_finite_head_is_read(owner: Visitor) -> None:
     answer = owner.http.get("/user", headers={f"X-{number}": "v" * 1000 for number in range(40)})
     assert answer.status_code == 200
