@@ -6,6 +6,7 @@ cwl`` is often started for a tool that takes no time, and ``--help`` should be t
 """
 
 import argparse
+import io
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -358,6 +359,8 @@ def _overview(group: str) -> str:
 
 def main() -> None:
     """The entry point ``araneus``."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names in documents are no reason to fail, whatever can be shown
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 

@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -88,7 +88,7 @@ def run_cwl_command(
     except UnavailableError as error:
         _say(str(error))
         return EXIT_FAILURE
-    _print(outputs, stdout or sys.stdout)
+    print_json(outputs, stdout or sys.stdout, indent=4)
     return EXIT_SUCCESS
 
 
@@ -217,13 +217,13 @@ def _reporter(say: Callable[[str], None]) -> OnEvent:
     return report
 
 
-def _print(outputs: Mapping[str, Value], stdout: TextIO) -> None:
-    """The output object as JSON; with escapes where the terminal or file has no such characters."""
-    text = json.dumps(outputs, indent=4, ensure_ascii=False)
+def print_json(value: Mapping[str, Any] | Sequence[Any], stdout: TextIO, *, indent: int) -> None:
+    """Print a JSON text; with escapes where the terminal or file has no such characters."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
     try:
-        text.encode(stdout.encoding or "utf-8", stdout.errors or "strict")
+        text.encode(stdout.encoding or "utf-8")
     except UnicodeEncodeError:
-        text = json.dumps(outputs, indent=4)
+        text = json.dumps(value, indent=indent)
     print(text, file=stdout, flush=True)
 
 

@@ -1,6 +1,5 @@
 """``araneus lint``: what in an app behaves differently on the platform, here, or in other CWL runners."""
 
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,7 +11,7 @@ from araneus.cwl.errors import CWLError, Problem
 from araneus.cwl.load import examine, load_path, parse_text
 from araneus.cwl.pack import pack
 from araneus.cwl.positions import located
-from araneus.direct import split_document
+from araneus.direct import print_json, split_document
 from araneus.lint.findings import Finding, Level, Runner
 from araneus.lint.rules import at_least, for_runners, lint
 
@@ -42,7 +41,7 @@ def run_lint_command(
             print(f"error: {problem}", file=sys.stderr)
         return EXIT_UNREADABLE
     if as_json:
-        print(json.dumps([_plain(finding) for finding in findings], indent=2, ensure_ascii=False), file=out)
+        print_json([_plain(finding) for finding in findings], out, indent=2)
     else:
         for finding in findings:
             print(_shown(path, finding), file=out)

@@ -1,13 +1,12 @@
 """``araneus pack``: one document out of a file and all that it names, ready to be installed as an app."""
 
-import json
 import sys
 from typing import TextIO
 
 from araneus.cwl.errors import CWLError
 from araneus.cwl.load import load_document
 from araneus.cwl.pack import pack
-from araneus.direct import EXIT_FAILURE, EXIT_SUCCESS, split_document
+from araneus.direct import EXIT_FAILURE, EXIT_SUCCESS, print_json, split_document
 
 
 def run_pack_command(document: str, *, stdout: TextIO | None = None) -> int:
@@ -20,5 +19,5 @@ def run_pack_command(document: str, *, stdout: TextIO | None = None) -> int:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
         return EXIT_FAILURE
-    print(json.dumps(packed, indent=2, ensure_ascii=False), file=stdout or sys.stdout, flush=True)
+    print_json(packed, stdout or sys.stdout, indent=2)
     return EXIT_SUCCESS

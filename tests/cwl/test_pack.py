@@ -1,6 +1,7 @@
 """Packing: the document and all that it names, in one; what comes out stands alone and means the same."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -151,6 +152,23 @@ def test_a_circle_is_refused(directory: Path) -> None:
     )
     with pytest.raises(DocumentError, match="circle"):
         pack(directory / "a.cwl")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize("command", [["pack"], ["lint", "--fail-on=never", "--json"], ["lint", "--fail-on=never"]])
+def test_any_characters_are_printed(tmp_path: Path, command: list[str], encoding: str) -> None:
+    text = '{"class": "CommandLineTool", "cwlVersion": "v1.2", "baseCommand": "echo", "inputs": {"größe": {'
+    text += '"type": "string", "default": "a\\ud800"}}, "outputs": [], "sbg:größe\\ud800": 1,'
+    text += ' "stdout": "$(inputs.größe\\ud800)"}'
+    (tmp_path / "größe.cwl").write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "araneus", *command, "größe.cwl"],
+        cwd=tmp_path, env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr
+    if command[-1] != "--fail-on=never":
+        json.loads(done.stdout)
 
 
 def test_the_command_prints_the_document_or_what_is_wrong(directory: Path) -> None:
