@@ -7,6 +7,8 @@ cwl`` is often started for a tool that takes no time, and ``--help`` should be t
 
 import argparse
 import io
+import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -361,7 +363,17 @@ def main() -> None:
     """The entry point ``araneus``."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # names in documents are no reason to fail, whatever can be shown
         sys.stdout.reconfigure(errors="backslashreplace")
-    sys.exit(run(sys.argv[1:]))
+    try:
+        try:
+            code = run(sys.argv[1:])
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has seen enough (``| head``): the rest goes nowhere, and Python is not to complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 128 + signal.SIGPIPE
+    sys.exit(code)
 
 
 if __name__ == "__main__":

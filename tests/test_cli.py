@@ -1,6 +1,7 @@
 """The command line: help that teaches, users and tokens beside a running server, exit codes, clear mistakes."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from araneus import __version__
-from tests.live import CHECKOUT, Server, araneus
+from tests.live import ARANEUS, CHECKOUT, STRICT, Server, araneus
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,20 @@ def test_help_teaches(command: list[str], words: list[str]) -> None:
         done = araneus(*command, asked)
         assert (done.returncode, done.stderr) == (0, "")
         assert [word for word in words if word.lower() not in done.stdout.lower()] == []
+
+
+@pytest.mark.parametrize("command", [["--help"], ["--version"], ["user", "--help"], ["token", "create", "--help"]])
+def test_who_reads_may_stop_reading(command: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = {**os.environ, **STRICT}
+    done = subprocess.run(
+        [*ARANEUS, *command], stdout=writer, stderr=subprocess.PIPE, env=environment, timeout=60, check=False
+    )
+    os.close(writer)
+    # As a shell reports what SIGPIPE ended; of help that is longer than a buffer argparse itself makes nothing.
+    assert done.returncode in {0, 141}
+    assert done.stderr == b""
 
 
 def test_the_version_is_said() -> None:
