@@ -27,6 +27,15 @@ def lint(process: Process, doubts: Iterable[Problem] = ()) -> tuple[Finding, ...
 
 
 def _lenient(doubt: Problem) -> Finding:
+    if doubt.where.rpartition("/")[2] == "cwlVersion":
+        return Finding(
+            code="wrong-version",
+            level=Level.ERROR,
+            runners=frozenset({Runner.PLATFORM, Runner.CWL}),
+            where=doubt.where,
+            what=doubt.what,
+            advice="write the version that it is written in, sbg:draft-2; others go by what stands there",
+        )
     return Finding(
         code="lenient",
         level=Level.WARNING,

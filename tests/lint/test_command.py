@@ -125,3 +125,13 @@ def test_a_tool_of_draft_2(app: Path, capsys: pytest.CaptureFixture[str]) -> Non
     tool = {"class": "CommandLineTool", "cwlVersion": "sbg:draft-2", "id": "x", "baseCommand": ["true"]}
     app.write_text(json.dumps({**tool, "inputs": [], "outputs": []}))
     assert "draft-2" in codes(app, capsys)
+
+
+def test_a_document_of_another_version_than_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    word = {"class": "Expression", "engine": "#cwl-js-engine", "script": "'true'"}
+    document = {"class": "CommandLineTool", "cwlVersion": "v1.0", "inputs": [], "outputs": [], "baseCommand": [word]}
+    app = tmp_path / "app.json"
+    app.write_text(json.dumps(document))
+    assert "wrong-version" in codes(app, capsys)
+    app.write_text(json.dumps(document | {"cwlVersion": "sbg:draft-2"}))
+    assert "wrong-version" not in codes(app, capsys)
