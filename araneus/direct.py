@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
@@ -21,6 +22,7 @@ from typing import Any, TextIO
 from araneus.cwl import requirements as requirement_forms
 from araneus.cwl.errors import CWLError, InputError, Problem, UnsupportedError
 from araneus.cwl.expressions import evaluator_for
+from araneus.cwl.fields import meant
 from araneus.cwl.inputs import complete
 from araneus.cwl.javascript import JavaScript
 from araneus.cwl.load import load_path
@@ -48,6 +50,7 @@ EXIT_UNSUPPORTED = 33
 EXIT_INTERRUPTED = 130
 _MAX_STEPS_SHOWN = 200
 _MAX_PROBLEM = 4000
+_MAX_WARNINGS = 20
 _MANY = 64
 """Sandboxes after which it has paid to copy what they show of /etc."""
 _RED, _PLAIN = "\x1b[1;31m", "\x1b[0m"
@@ -64,7 +67,7 @@ def run_cwl_command(
     say: Callable[[str], None] = _silent if quiet else _say
     try:
         with _interruptible(), _scratch() as scratch, JavaScript() as javascript:
-            process, inputs = load_document_and_job(document, job, javascript)
+            process, inputs = load_document_and_job(document, job, javascript, say)
             executor = _executor(containers, say, scratch, images=names_an_image(process))
             try:
                 outputs = run_process(
@@ -109,18 +112,32 @@ def run_document(
     )
 
 
-def load_document_and_job(document: str, job: str | None, javascript: JavaScript) -> tuple[Process, dict[str, Value]]:
-    """The process and its inputs, ready for `run_process`. Raises what `load_path` and `read_job` raise."""
+def load_document_and_job(
+    document: str, job: str | None, javascript: JavaScript, say: Callable[[str], None] | None = None
+) -> tuple[Process, dict[str, Value]]:
+    """The process and its inputs, ready for `run_process`; ``say`` gets the warnings. Raises what `load_path` and
+    `read_job` raise."""
+    say = say or _silent
     document, given = _document_and_job(document, job)
     path, fragment = split_document(document)
     process = _with_requirements(load_path(path, fragment), given.requirements)
     spaces = {**process.extensions.get("$namespaces", {}), **given.namespaces}
     inputs = with_formats(given.inputs, spaces) if spaces else given.inputs
+    for line in islice(_unknown(process, inputs), _MAX_WARNINGS):
+        say(line)
     if isinstance(process, Workflow):
         # Tools look after their own files; those that a workflow asks for beside its inputs are found here, once.
         inputs = complete(process, inputs)
         inputs = ready_inputs(process, inputs, evaluator_for(process, javascript), locate)
     return process, dict(inputs)
+
+
+def _unknown(process: Process, inputs: Mapping[str, Value]) -> Iterator[str]:
+    """What is said about inputs of the job that the document does not have; they are ignored."""
+    known = [port.id for port in process.inputs]
+    for name in inputs:
+        if name not in known:
+            yield f"warning: {plain(name, 80)!r} in the job is no input of the document{meant(name, known)}"
 
 
 def names_an_image(process: Process) -> bool:

@@ -107,3 +107,15 @@ def test_what_is_too_large_says_how_much_there_is(tmp_path: Path) -> None:
     found = said(tmp_path, tool("true", requirements=needs))
     assert "it asks for 5000 cores" in found
     assert "jobs can have at most" in found
+
+
+@pytest.mark.parametrize("document", [tool("true"), workflow(steps={})])
+def test_an_input_that_the_document_does_not_have_is_told(tmp_path: Path, document: dict[str, Any]) -> None:
+    (tmp_path / "app.cwl").write_text(json.dumps({"cwlVersion": "v1.2", **document, "inputs": {"reads": "File?"}}))
+    (tmp_path / "job.json").write_text('{"raeds": 1, "x": 2}')
+    command = [sys.executable, "-m", "araneus", "cwl", "--containers", "none", "app.cwl", "job.json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "'raeds' in the job is no input of the document; did you mean 'reads'?" in done.stderr
+    assert "'x' in the job is no input of the document\n" in done.stderr
+    quiet = subprocess.run([*command, "--quiet"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert quiet.stderr == ""
