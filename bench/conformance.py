@@ -5,6 +5,7 @@ Tests whose tools insist on an image run only where there is a container engine 
 from the internet fetch one of this machine. Budget: the v1.2 suite in 60 s. The exit code is 1 when a test fails.
 """
 
+import argparse
 import sys
 import tempfile
 import threading
@@ -148,26 +149,35 @@ def tell(suite: str, way: str, lines: Sequence[Line], wall: float, *, show: bool
 
 def main() -> int:
     """Run the suites that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(MANIFESTS)}; all if none is named")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--direct", action="store_true", help="only in one warm process")
+    way.add_argument("--api", action="store_true", help="only through the API of a server")
+    parser.add_argument("--show", action="store_true", help="print why tests fail")
+    options = parser.parse_args()
+    unknown = [suite for suite in options.suites if suite not in MANIFESTS]
+    if unknown:
+        parser.error(f"there is no suite {unknown[0]!r}; there are {', '.join(MANIFESTS)}")
     if not SUITES.is_dir():
         print(ABSENT)
         return 1
-    chosen = [argument for argument in sys.argv[1:] if argument in MANIFESTS] or list(MANIFESTS)
+    chosen = options.suites or list(MANIFESTS)
     containers = Containers.detect("auto")
     images = containers.engine.name if containers.engine else "none"
-    show = "--show" in sys.argv
     wrong = 0
     print(f"tools run in: {containers.bare.name}; images: {images}")
     print(f"{'suite':6}{'way':16}{'tests':>7}{PASSED:>13}{FAILED:>13}{UNSUPPORTED:>13}{NOT_RUN:>13}{'seconds':>9}")
     with JavaScript(workers=2) as javascript:
         for suite in chosen:
-            if "--api" not in sys.argv:
+            if not options.api:
                 start = time.perf_counter()
                 lines = directly(suite, Runner(containers, javascript))
-                wrong += tell(suite, "direct", lines, time.perf_counter() - start, show=show)
-            if "--direct" not in sys.argv:
+                wrong += tell(suite, "direct", lines, time.perf_counter() - start, show=options.show)
+            if not options.direct:
                 start = time.perf_counter()
                 lines = through_the_api(suite, engine=containers.engine is not None)
-                wrong += tell(suite, "through the API", lines, time.perf_counter() - start, show=show)
+                wrong += tell(suite, "through the API", lines, time.perf_counter() - start, show=options.show)
     return 1 if wrong else 0
 
 

@@ -3,6 +3,7 @@
 Usage: ``python -m bench.engine``. Budgets: the same time per job at 10,000 as at 1,000; 500 MB for 10,000 jobs.
 """
 
+import argparse
 import gc
 import resource
 import time
@@ -137,4 +138,5 @@ def _inner() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     main()

@@ -5,11 +5,11 @@ in the sandbox where it works, in turn and several times, and prints the median 
 the job directories afterwards is not counted.
 """
 
+import argparse
 import os
 import select
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -79,7 +79,9 @@ def _submission(directory: Path) -> Submission:
 
 def main() -> None:
     """Measure and print."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("count", type=int, nargs="?", default=1000, help="commands for each way")
+    count = parser.parse_args().count
     with tempfile.TemporaryDirectory() as etc:
         measure(count, Path(etc))
 

@@ -4,6 +4,7 @@ Prints microseconds per parameter reference, per JavaScript evaluation (beside a
 per prepared and per collected trivial job.
 """
 
+import argparse
 import shutil
 import subprocess
 import tempfile
@@ -112,4 +113,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     main()

@@ -4,6 +4,7 @@ Usage: ``python bench/load.py``. Budget: a packed app of 1 MB and 100 tools in 0
 of three; the real apps are read from ``../shared/apps/packed`` and left out where that is absent.
 """
 
+import argparse
 import copy
 import json
 import time
@@ -87,4 +88,5 @@ def _examined(document: dict[str, Any]) -> bool:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     main()

@@ -6,6 +6,7 @@ the pytest plugin, before and after, once the first test of a session has made t
 interpreter that imports what the HTTP half cannot do without (SQLAlchemy, uvicorn) and ends.
 """
 
+import argparse
 import contextlib
 import os
 import re
@@ -96,4 +97,6 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rounds", type=int, nargs="?", default=ROUNDS)
+    main(parser.parse_args().rounds)

@@ -20,6 +20,7 @@ from araneus.api.documented import endpoints, missing
 from araneus.api.routes import ROUTES, RouteTree
 from araneus.model.errors import Refusal
 from araneus.model.job import Reason
+from bench.__main__ import NAMES
 from tests.conftest import CHECKOUT
 
 PAGES = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md"), *CHECKOUT.glob("examples/**/*.md")])
@@ -59,6 +60,14 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_benchmark_says_what_it_measures_and_measures_nothing_then(name: str) -> None:
+    command = [sys.executable, "-m", f"bench.{name}", "--help"]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage:")
 
 
 def test_records_of_decisions_have_numbers_without_gaps_a_date_and_a_status() -> None:
