@@ -80,6 +80,20 @@ def test_records_of_decisions_have_numbers_without_gaps_a_date_and_a_status() ->
         assert re.match(r"\d{4}-\d\d-\d\d\. (Accepted|Replaced by record \d+)\.", status), record.name
 
 
+def anchors(page: Path) -> set[str]:
+    """What the headings of a page are called in links, as the usual viewers of Markdown make it."""
+    text = re.sub(r"^(?:```.*?^```|    .*?$)", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
+def test_links_to_headings_lead_to_one(page: Path) -> None:
+    for target, heading in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text()):
+        there = page.parent / target if target else page
+        assert heading in anchors(there), f"{page.name}: {target}#{heading}"
+
+
 def test_the_files_that_architecture_names_exist() -> None:
     text = (CHECKOUT / "ARCHITECTURE.md").read_text()
     named = set(re.findall(r"`([\w/]+\.(?:py|toml|tsv|md))`", text))
