@@ -5,6 +5,7 @@ bytes of its own inputs and what its own jobs left behind, and nothing else of t
 expression or a tool puts into a ``location``.
 """
 
+import errno
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import unquote
@@ -123,7 +124,7 @@ class Gate:
         try:
             real = path.resolve(strict=True)
         except (OSError, RuntimeError, ValueError) as error:
-            raise InputError(Problem("", f"the file {path} is not there any more")) from error
+            raise InputError(Problem("", _unreachable(path, error))) from error
         if not any(parent in self._directories for parent in real.parents) and not self._is_known_blob(real):
             raise InputError(Problem("", f"{path} is outside the task: only its inputs and outputs can be used"))
         return real
@@ -138,3 +139,9 @@ class Gate:
 
     def _is_known_blob(self, real: Path) -> bool:
         return f"blob:{real.name}" in self._blobs and self._storage.path(f"blob:{real.name}").resolve() == real
+
+
+def _unreachable(path: Path, error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return f"the path of {path.name[:100]!r} is longer than this system allows: use fewer or shorter folders"
+    return f"the file {path} is not there any more"

@@ -1,5 +1,6 @@
 """The guard between a task and the machine's files."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,19 @@ def test_files_of_the_own_jobs_are_reached(gate: Gate, tmp_path: Path) -> None:
 def test_nothing_else_is(gate: Gate, location: str) -> None:
     with pytest.raises(InputError):
         gate.locate(location)
+
+
+def test_a_path_that_is_too_long_is_no_file_that_went_away(gate: Gate, tmp_path: Path) -> None:
+    name = "d" * 250
+    folder = os.open(tmp_path / "jobs" / "mine" / "work", os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir(name, dir_fd=folder)
+        above, folder = folder, os.open(name, os.O_RDONLY, dir_fd=folder)
+        os.close(above)
+    os.close(folder)
+    deep = "/".join([name] * 20)
+    with pytest.raises(InputError, match="the path of 'f' is longer than this system allows"):
+        gate.locate(f"file://{tmp_path}/jobs/mine/work/{deep}/f")
 
 
 @pytest.mark.parametrize("path", ["jobs/other/work/secret", "secret", "jobs/mine/../other/work/secret", "jobs"])
