@@ -1,5 +1,6 @@
 """A container engine that is busy, refuses, or goes away: nothing runs twice, nothing stays behind, all is said."""
 
+import contextlib
 import os
 import shlex
 import signal
@@ -8,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 
 from araneus.executors.base import Image
@@ -34,6 +36,19 @@ def daemon() -> Iterator[Mapping[str, str]]:
         yield variables
         left = subprocess.run(["docker", "ps", "-aq"], env=variables, capture_output=True, text=True, check=False)
         subprocess.run(["docker", "rm", "-f", *left.stdout.split()], env=variables, capture_output=True, check=False)
+        _clear(variables["HOME"])
+
+
+def _clear(base: str) -> None:
+    """End what a killed daemon has left running, and unmount what it has mounted."""
+    for process in psutil.process_iter(["cmdline"]):
+        line = " ".join(process.info["cmdline"] or ())
+        if "containerd-shim" in line and f"{base}/" in line:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+    mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for place in reversed([one for one in mounted if one.startswith(f"{base}/")]):
+        subprocess.run(["umount", "-l", place], capture_output=True, check=False)
 
 
 def scripted(tmp_path: Path, **cases: str) -> CommandLineEngine:
