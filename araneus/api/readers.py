@@ -43,17 +43,19 @@ class Readers(Generic[A]):
             thread.join()
 
     def _run(self) -> None:
-        while True:
-            turn = [self._queue.get()]
+        while (first := self._queue.get()) is not None:
+            turn, end = [first], False
             for _ in range(min(self._queue.qsize() // len(self._threads), MOST - 1)):
                 try:
-                    turn.append(self._queue.get_nowait())
+                    following = self._queue.get_nowait()
                 except Empty:
                     break
-            requests = [one for one in turn if one is not None]
-            if requests:
-                self._answer(requests)
-            if None in turn:
+                if following is None:
+                    end = True  # there is one for each thread
+                    break
+                turn.append(following)
+            self._answer(turn)
+            if end:
                 return
 
     def _answer(self, turn: Sequence[tuple[A, "Future[Any]"]]) -> None:

@@ -106,8 +106,11 @@ class CommandLineEngine:
         if notes.startswith(f"false {code} ") and began(notes):
             return None
         said = [line for line in stderr.splitlines() if line.startswith((f"{self.name}: ", "Error: "))]
-        if code not in {125, 126, 127} or not said:
+        if code not in {125, 126, 127} or (not said and code != 125):
             return None
+        if not said:
+            # The notes would have the tool's own 125: this one is of a client that has lost its engine.
+            said = ["its client ended with 125 and did not say why"]
         if self._images.is_gone(said[-1]):
             return Outcome(
                 reason=Reason.IMAGE_UNAVAILABLE, message=f"The image was removed meanwhile: {said[-1][:500]}"

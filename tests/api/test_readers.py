@@ -98,17 +98,21 @@ def test_who_does_not_wait_any_more_disturbs_nobody() -> None:
     assert asyncio.run(ask()) == 3
 
 
-def test_closing_answers_what_waits_and_ends_the_threads() -> None:
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_closing_answers_what_waits_and_ends_the_threads(threads: int) -> None:
     half = Half()
 
     async def ask() -> list[object]:
-        readers = Readers(2, half)
-        asked = [asyncio.ensure_future(readers.run(number)) for number in range(2, 40, 2)]
-        await asyncio.sleep(0)
+        readers = Readers(threads, half)
+        asked = [asyncio.ensure_future(readers.run(number)) for number in range(2, 120, 2)]
+        while len(half.turns) < threads:
+            await asyncio.sleep(0.001)
+        closing = asyncio.ensure_future(asyncio.to_thread(readers.close))
+        await asyncio.sleep(0.05)  # until it stands in line behind those that wait
         half.go.set()
-        await asyncio.to_thread(readers.close)
+        await asyncio.wait_for(closing, 20)
         return list(await asyncio.gather(*asked))
 
     before = threading.active_count()
-    assert asyncio.run(ask()) == list(range(1, 20))
+    assert asyncio.run(ask()) == list(range(1, 60))
     assert threading.active_count() == before

@@ -97,7 +97,7 @@ def test_a_container_that_is_made_after_its_removal_is_removed(
         (125, "docker: these are the tool's words", "false 125 2026-01-01T00:00:00Z \n", None),
         (127, 'docker: exec: "x": not found', "false 127 2026-01-01T00:00:00Z \n", None),
         (127, 'docker: Error response: exec: "x": not found', NEVER, Reason.COMMAND_NOT_FOUND),
-        (125, "no engine says this", NEVER, None),
+        (126, "no engine says this", NEVER, None),
         (3, "docker: never mind", "false 3 2026-01-01T00:00:00Z \n", None),
         (1, "", 'false 1 2026-01-01T00:00:00Z no such object "x"\n', None),
     ],
@@ -121,6 +121,14 @@ def test_what_the_engine_refuses_is_told_and_can_be_tried_again(
     assert 'The container name "/araneus-a" is already in use' in outcome.message
     assert not (jobs / "a" / "work" / "begun").exists()
     assert run(executor, jobs / "b", "sh", "-c", "exit 3", image=IMAGE).outcome.exit_code == 3
+
+
+@pytest.mark.parametrize(("notes", "reason"), [(NEVER, Reason.REFUSED), ("", Reason.LOST), ("EOF", Reason.LOST)])
+def test_a_client_that_lost_its_engine_need_not_say_so(notes: str, reason: Reason) -> None:
+    outcome = CommandLineEngine("docker", {}, {}).judge(125, "the tool's words\n", notes)
+    assert outcome is not None
+    assert outcome.reason is reason
+    assert "ended with 125" in outcome.message
 
 
 @pytest.mark.container
