@@ -66,3 +66,15 @@ def database(request: pytest.FixtureRequest) -> Database:
     """A migrated database of each kind in turn."""
     found: Database = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'old.db'}"
+        return
+    server: PrivatePostgres = request.getfixturevalue("server")
+    made = server.create_database()
+    yield made
+    server.drop_database(made)

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from araneus.store.database import Database, WrongSchema
 from araneus.store.migrations import REVISIONS
 from araneus.store.tables import metadata
 from araneus.store.upgrade import configuration
-from araneus.testing.postgres import PrivatePostgres
 from tests.live import Server, ended, run_sleeper
 
 Rows = Mapping[str, list[dict[str, Any]]]
@@ -75,18 +74,6 @@ def read(url: str) -> dict[str, list[dict[str, Any]]]:
             ]
     database.close()
     return found
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of an empty database of each kind."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'old.db'}"
-        return
-    server: PrivatePostgres = request.getfixturevalue("server")
-    made = server.create_database()
-    yield made
-    server.drop_database(made)
 
 
 def parents_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,9 +1,5 @@
 """Rows that an earlier version wrote mean the same after the upgrade."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from alembic import command
 from sqlalchemy import text
 
@@ -12,19 +8,6 @@ from araneus.model.project import Member
 from araneus.store import members, projects
 from araneus.store.database import Database
 from araneus.store.upgrade import configuration
-from araneus.testing.postgres import PrivatePostgres
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of an empty database of each kind."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'old.db'}"
-        return
-    server: PrivatePostgres = request.getfixturevalue("server")
-    made = server.create_database()
-    yield made
-    server.drop_database(made)
 
 
 def test_members_keep_what_they_were_given(url: str) -> None:
